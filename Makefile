@@ -1,0 +1,71 @@
+# Everything a fresh machine needs is set up by the first target that needs it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(wildcard core/_fast/*.pyx core/_fast/*.pxd core/_fast/*.h)
+ARGS ?=
+
+.PHONY: help run test test-all lint bench fuzz build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: build ## the living demo city, with its page; ARGS="--speed 20" and the like
+	@$(BIN)/ondijon demo $(ARGS)
+
+test: build $(VENV)/.test ## the suite
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: build $(VENV)/.test ## the suite, the slow tests too
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: build $(VENV)/.test $(VENV)/.lint ## ruff, mypy, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: build $(VENV)/.test $(VENV)/.bench ## side by side with peers: a table, JSON, docs/bench/*.svg
+	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: build ## 60 s of fuzzing a decoder, with the address sanitizer
+	@tests/fuzz/run $(ARGS)
+
+build: $(VENV)/.built ## the environment and the native extensions
+
+$(VENV)/.system:
+	@missing=""; \
+	command -v $(PYTHON) >/dev/null || missing="$$missing python3"; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	$(PYTHON) -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' 2>/dev/null \
+		|| missing="$$missing python3-dev"; \
+	command -v gcc >/dev/null || missing="$$missing gcc"; \
+	if [ -n "$$missing" ]; then echo "Missing on this machine. Run: sudo apt-get install$$missing"; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: requirements.lock | $(VENV)/.system
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(SOURCES) setup.py pyproject.toml
+	@echo "Building the native extensions ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock | $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-test.lock
+	@touch $@
+
+$(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.lock | $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
+clean: ## remove what was built
+	@rm -rf build $(VENV)/.built core/_fast/*.so core/_fast/*.c

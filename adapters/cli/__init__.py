@@ -1,0 +1,1 @@
+"""The composition root and the ``ondijon`` command; the only adapter that may import the others."""

@@ -1,0 +1,47 @@
+"""``ondijon check``: is this configuration right, and do the plugins fit together?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from core import adapter as adapters
+from core import city as cities
+from core import config as configs
+from core import plugins as plugin_host
+from core.config import Config
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Check the configuration FILE without starting anything.
+
+    Says file, key, what is wrong and what is expected, and exits 78; exits 0 when the post could start.
+    """
+    config = configs.load(file)
+    for warning in check_config(config):
+        click.secho(f"warning: {warning}", fg="yellow")
+    post = config.post
+    click.echo(
+        f"{file}: right. Plugins: {', '.join(post.plugins)}. Adapters: {', '.join(config.adapters) or 'none'}."
+    )
+
+
+def check_config(config: Config) -> list[str]:
+    """Load all the configuration names; return warnings. Raises OndijonError at the first error."""
+    plugins = plugin_host.load(config.post.plugins, config.post.plugin_folder)
+    for plugin in plugins:
+        plugin.configure(config.plugins.get(plugin.name, {}))
+    for name, table in config.adapters.items():
+        adapters.load(name).configure(table)
+    declarations = [plugin.declaration for plugin in plugins]
+    warnings = plugin_host.check_declarations(declarations)
+    assets = cities.load(config.post.city).assets
+    unowned = assets.validate({kind.name: kind.attributes for d in declarations for kind in d.assets})
+    for kind in unowned:
+        warnings.append(
+            f"{len(assets.of_kind(kind))} assets of kind {kind!r} belong to no allowed plugin: they stay dumb."
+        )
+    return warnings

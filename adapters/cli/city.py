@@ -1,0 +1,105 @@
+"""``ondijon city``: make a city folder from inventories, or generate one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from adapters.cityimport.command import generate_city, import_city
+from adapters.cityimport.report import Report
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def city() -> None:
+    """Make the city folder that a post runs on."""
+
+
+@city.command("import")
+@click.option(
+    "--lamps", required=True, type=_FILE, help="Light points: shapefile (zipped too), GeoJSON or CSV."
+)
+@click.option("--streets", required=True, type=_FILE, help="Street centre lines.")
+@click.option("--signals", type=_FILE, help="Signalised junctions.")
+@click.option("--cameras", type=_FILE, help="Cameras.")
+@click.option("--districts", type=_FILE, help="Communes or districts, as polygons.")
+@click.option(
+    "--crs", help="The files' coordinate system, such as EPSG:2154; without it, what each file says."
+)
+@click.option("--name", default="", help="The city's name; by default that of the folder.")
+@click.option("--licence", default="unknown", help="Under which the inventories are published.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Of what no inventory holds and rules must supply."
+)
+@click.option("--out", required=True, type=_FILE, help="The city folder to write.")
+@click.option("--report", type=_FILE, help="Write what was used and refused, and why, as JSON.")
+def import_(
+    lamps: Path,
+    streets: Path,
+    signals: Path | None,
+    cameras: Path | None,
+    districts: Path | None,
+    crs: str | None,
+    name: str,
+    licence: str,
+    seed: int,
+    out: Path,
+    report: Path | None,
+) -> None:
+    """Make a city folder from the inventories of a real city.
+
+    What does not fit is counted by reason. What the files do not hold (power, cabinets, sensors) is
+    supplied by seeded rules, and the folder says so.
+
+    \b
+    Example:
+      ondijon city import --lamps lamps.zip --streets streets.zip --signals signals.geojson \\
+        --cameras cameras.geojson --crs EPSG:2154 --out cities/montpellier --report import.json
+    """
+    with Console(stderr=True).status("Importing ...") as progress:
+        result = import_city(
+            lamps=lamps,
+            streets=streets,
+            signals=signals,
+            cameras=cameras,
+            districts=districts,
+            crs=crs,
+            name=name,
+            licence=licence,
+            seed=seed,
+            out=out,
+            progress=progress.update,
+        )
+    _say(result, out, report)
+
+
+@city.command()
+@click.option("--out", required=True, type=_FILE, help="The city folder to write.")
+@click.option("--lamps", default=34_000, show_default=True, help="Light points.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--report", type=_FILE, help="Write the counts as JSON.")
+def generate(out: Path, lamps: int, seed: int, report: Path | None) -> None:
+    """Generate a synthetic city of Dijon's size; it says of itself that it is synthetic."""
+    with Console(stderr=True).status("Generating ...") as progress:
+        result = generate_city(out=out, seed=seed, lamps=lamps, progress=progress.update)
+    _say(result, out, report)
+
+
+def _say(result: Report, out: Path, report: Path | None) -> None:
+    table = Table("inventory", "rows", "used", "refused, and why", title=f"{result.name} → {out}")
+    for each in result.inputs:
+        why = ", ".join(f"{reason} {n:,}" for reason, n in each.refused.items()) or "none"
+        table.add_row(Path(each.file).name, f"{each.rows:,}", f"{each.used:,}", why)
+    console = Console()
+    if result.inputs:
+        console.print(table)
+    console.print("The city holds: " + ", ".join(f"{n:,} {what}" for what, n in result.counts.items()) + ".")
+    for part in result.synthetic:
+        console.print(f"synthetic: {part}")
+    if report is not None:
+        report.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))

@@ -1,0 +1,227 @@
+"""``ondijon demo``: the living city, with its page or without, and the report of what the run really did."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from adapters.cityimport.command import generate_city
+from adapters.cli import report as reports
+from adapters.cli.follow import Follower, remember
+from core import config as configs
+from core.config import Config
+from core.errors import OndijonError
+from core.status import Status
+from core.supervisor import Supervisor, last_line
+
+#: A winter night, one minute before the calendar goes from 70 % to 50 %.
+DEMO_START = datetime.datetime(2026, 1, 15, 22, 59, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+
+#: How long (s) the processes may take until all gateways are in.
+START_S = 60.0
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="Without the page.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    help="Stop by itself after so long, from the moment all gateways are in.",
+)
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0.1, max=1000),
+    help="City time against real time.",
+)
+@click.option(
+    "--city",
+    "city_folder",
+    type=_PATH,
+    help="A city folder; by default one of Dijon's size is generated, once.",
+)
+@click.option("--data", type=_PATH, help="Where journal and state lie; by default a temporary folder.")
+@click.option("--port", default=8080, show_default=True, help="Of the page; 0 takes a free one.")
+@click.option("--at", default=DEMO_START.isoformat(), show_default=True, help="City time to begin at.")
+@click.option("--seed", default=0, show_default=True, help="Of walkers, cars, faults.")
+@click.option("--report", type=_PATH, help="Write what the run really did, as JSON.")
+@click.option("--open/--no-open", "browse", default=False, help="Open the page in a browser.")
+def demo(
+    headless: bool,
+    seconds: float | None,
+    speed: float,
+    city_folder: Path | None,
+    data: Path | None,
+    port: int,
+    at: str,
+    seed: int,
+    report: Path | None,
+    browse: bool,
+) -> None:
+    """Run a living city on this machine: simulated devices behind real sockets, the real post behind them.
+
+    \b
+    Examples:
+      ondijon demo                                       until Ctrl-C, with its page
+      ondijon demo --headless --seconds 20 --report r.json
+      ondijon demo --speed 20 --at 2026-06-21T20:00:00+02:00
+    """
+    console = Console(stderr=True)
+    city = city_folder or default_city(console)
+    temporary = Path(tempfile.mkdtemp(prefix="ondijon-"))
+    try:
+        config = demo_config(
+            city.resolve(), data or temporary / "data", speed, at, seed, None if headless else port
+        )
+        Demo(config, temporary / "run", console).run(seconds, report, speed, browse)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def default_city(console: Console) -> Path:
+    """The generated city of Dijon's size, made once and kept in the cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    folder = cache / "ondijon" / f"city-{configs.VERSION}-34000"
+    if not (folder / "city.toml").exists():
+        with console.status("Generating a synthetic city of Dijon's size (once) ...") as status:
+            unfinished = Path(tempfile.mkdtemp(dir=_made(folder.parent)))
+            generate_city(out=unfinished, seed=0, lamps=34_000, progress=status.update)
+            unfinished.replace(folder)
+    return folder
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def demo_config(city: Path, data: Path, speed: float, at: str, seed: int, port: int | None) -> Config:
+    """The demo's configuration. Raises ConfigError."""
+    try:
+        start = datetime.datetime.fromisoformat(at)
+    except ValueError as error:
+        raise OndijonError(
+            f"{at!r} is not a time.", where="--at", next="Write 2026-01-15T22:59:00+01:00."
+        ) from error
+    table: dict[str, Any] = {
+        "version": configs.VERSION,
+        "post": {"city": str(city), "data": str(data.resolve()), "plugins": ["lighting"], "seed": seed},
+        "time": {"speed": speed, "start": start.astimezone()},
+        "adapters": {"simulator": {}},
+    }
+    if port is not None:
+        table["adapters"]["console"] = {"port": port}
+    return configs.from_table(table, "the demo", Path.cwd())
+
+
+class Demo:
+    """One demo run: starts everything, shows what happens, stops in order, reports."""
+
+    def __init__(self, config: Config, folder: Path, console: Console) -> None:
+        self.config = config
+        self.console = console
+        self.supervisor = Supervisor(config, folder)
+        self.follower = Follower(self.supervisor.run.status_ipc)
+        self._stop = threading.Event()
+
+    def run(self, seconds: float | None, report: Path | None, speed: float, browse: bool) -> None:
+        """Run for ``seconds``, or until a signal; write the report."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self._stop.set())
+        remember(self.supervisor.folder)
+        self.supervisor.start()
+        try:
+            self._wait_ready()
+            self._greet(browse)
+            self._watch(seconds)
+        finally:
+            self.console.print("Stopping: gateways first, then edges, then the kernel ...")
+            self.supervisor.stop()
+            self.follower.close()
+        result = reports.gather(self.supervisor, speed)
+        reports.show(result, self.console)
+        if report is not None:
+            report.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+            self.console.print(f"Report: {report}")
+
+    def _wait_ready(self) -> None:
+        gateways = self._gateways()
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+        ) as bar:
+            task = bar.add_task("Starting the post ...")
+            until = time.monotonic() + START_S
+            while not self._stop.is_set():
+                self.supervisor.turn()
+                status = self.follower.update(0.3)
+                known = _known(status)
+                bar.update(task, description=f"Starting the post ... {known} of {gateways} gateways are in")
+                if known >= gateways:
+                    return
+                if time.monotonic() > until:
+                    log = self.supervisor.folder / "kernel.log"
+                    raise OndijonError(
+                        f"only {known} of {gateways} gateways came within {START_S:.0f} s.",
+                        next=last_line(log),
+                    )
+
+    def _gateways(self) -> int:
+        from core import city as cities
+
+        return len(cities.load(self.config.post.city).assets.gateways)
+
+    def _greet(self, browse: bool) -> None:
+        table = self.config.adapters.get("console")
+        if table is not None:
+            address = (self.supervisor.folder / "console.address").read_text("utf-8")
+            self.console.print(
+                f"The city runs: [bold]{address}[/bold]   (Ctrl-C stops it; `ondijon top` shows it as text)"
+            )
+            if browse:
+                webbrowser.open(address)
+
+    def _watch(self, seconds: float | None) -> None:
+        began = time.monotonic()
+        told = 0.0
+        while not self._stop.is_set() and (seconds is None or time.monotonic() - began < seconds):
+            self.supervisor.turn()
+            status = self.follower.update(0.2)
+            if status is not None and time.monotonic() - told > 5.0:
+                told = time.monotonic()
+                self.console.print(line(status))
+
+
+def _known(status: Status | None) -> int:
+    if status is None:
+        return 0
+    return min(status.edges.get(edge, {}).get("gateways", 0) for edge in ("telemetry", "events"))
+
+
+def line(status: Status) -> str:
+    """One line of progress."""
+    city = datetime.datetime.fromtimestamp(status.utc / 1e6, datetime.UTC)
+    counts = status.edges.get("telemetry", {})
+    return (
+        f"{city:%H:%M:%S} UTC  samples {counts.get('received', 0):,}  lost {counts.get('lost', 0)}  "
+        f"commands {status.counts.get('commands', 0):,}  alarms {sum(status.alarms.values())}  skipped steps {status.skipped}"
+    )

@@ -1,0 +1,51 @@
+"""The ``ondijon`` command."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import structlog
+
+from adapters.cli.check import check
+from adapters.cli.city import city
+from adapters.cli.demo import demo
+from adapters.cli.run import run
+from adapters.cli.top import top
+from core.errors import OndijonError
+from ondijon import __version__
+
+
+class Group(click.Group):
+    """A group whose errors are one clear sentence and an exit status, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OndijonError as error:
+            click.secho(f"ondijon: {error}", fg="red", err=True)
+            ctx.exit(error.exit_status)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Run a whole city from one post.
+
+    \b
+    Begin here:
+      ondijon demo                     a living city of Dijon's size, and its page
+      ondijon city import --help       a real city from its inventories
+      ondijon check ondijon.toml       is this configuration right?
+      ondijon run --config ondijon.toml
+    """
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+for command in (run, check, demo, top, city):
+    main.add_command(command)

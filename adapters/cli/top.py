@@ -1,0 +1,109 @@
+"""``ondijon top``: what the post does, live, as text."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from adapters.cli.follow import Follower, last_run
+from core import run as runs
+from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS
+from core.errors import OndijonError
+from core.status import Status
+
+#: A status that does not come for so long (s) means that the kernel is away.
+PATIENCE_S = 5.0
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--once", is_flag=True, help="Print one picture and end.")
+def top(folder: Path | None, once: bool) -> None:
+    """Show what a running post does: samples, hooks, commands, alarms, faults.
+
+    FOLDER is the run's folder; without it the post started last on this machine is shown. Ctrl-C ends.
+    """
+    follower = Follower(runs.load(folder or last_run()).status_ipc)
+    try:
+        first = follower.update(PATIENCE_S)
+        if first is None:
+            raise OndijonError(
+                "the kernel says nothing.", where=str(folder or last_run()), next="Is the post running?"
+            )
+        if once:
+            Console().print(picture(first, first, 1.0))
+            return
+        _live(follower, first)
+    finally:
+        follower.close()
+
+
+def _live(follower: Follower, before: Status) -> None:
+    at = follower.at
+    with Live(picture(before, before, 1.0), screen=sys.stdout.isatty(), auto_refresh=False) as live:
+        while True:
+            now = follower.update(2.0)
+            silence = time.monotonic() - follower.at
+            if now is not None and follower.at > at:
+                live.update(picture(now, before, follower.at - at), refresh=True)
+                before, at = now, follower.at
+            elif silence > PATIENCE_S:
+                live.update(f"The kernel has said nothing for {silence:.0f} s.", refresh=True)
+
+
+def picture(now: Status, before: Status, seconds: float) -> Group:
+    """One screen: what happened in the last ``seconds`` between two statuses."""
+    return Group(_head(now), _samples(now, before, seconds), _hooks(now), *_views(now), *_faults(now))
+
+
+def _head(now: Status) -> str:
+    city = datetime.datetime.fromtimestamp(now.utc / 1e6, datetime.UTC)
+    alarms = ", ".join(f"{code} {n}" for code, n in sorted(now.alarms.items())) or "none"
+    return (
+        f"ondijon  {city:%Y-%m-%d %H:%M:%S} UTC  step {now.step}  skipped {now.skipped}  "
+        f"journal {now.journal}  alarms: {alarms}"
+    )
+
+
+def _samples(now: Status, before: Status, seconds: float) -> Table:
+    table = Table("samples", "per second", "in all", title="telemetry")
+    counts, old = now.edges.get("telemetry", {}), before.edges.get("telemetry", {})
+    refused = [name for name in (*SAMPLE_REFUSALS, *FRAME_REFUSALS) if counts.get(name)]
+    for name in ("received", "applied", "unchanged", "conflated", "lost", *refused):
+        rate = (counts.get(name, 0) - old.get(name, 0)) / seconds
+        table.add_row(name, f"{rate:,.0f}", f"{counts.get(name, 0):,}")
+    return table
+
+
+def _hooks(now: Status) -> Table:
+    table = Table("plugin", "calls", "p50 µs", "p99 µs", "errors", title="hooks")
+    for name, hook in now.hooks.items():
+        table.add_row(
+            name, f"{hook.calls:,}", f"{hook.p50_us or 0:.0f}", f"{hook.p99_us or 0:.0f}", str(hook.errors)
+        )
+    return table
+
+
+def _views(now: Status) -> list[Table]:
+    tables = []
+    for view, rows in sorted(now.views.items()):
+        table = Table("key", "figures", title=view)
+        for key, row in list(rows.items())[:10]:
+            table.add_row(key, "  ".join(f"{k} {_short(v)}" for k, v in row.items()))
+        tables.append(table)
+    return tables
+
+
+def _short(value: object) -> str:
+    return f"{value:,.3g}" if isinstance(value, float) else str(value)
+
+
+def _faults(now: Status) -> list[str]:
+    return [f"fault: {fault}" for fault in now.faults[-5:]]

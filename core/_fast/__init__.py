@@ -1,0 +1,1 @@
+"""The hot paths: nogil loops over arrays, each judged by a plain numpy twin in tests/core/_fast."""

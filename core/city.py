@@ -1,0 +1,258 @@
+"""The city as arrays: communes, streets, and where each asset stands on them. Read-only for plugins.
+
+A city folder holds ``city.toml`` (what it is, licence, origin, what is synthetic), ``streets.npz`` and
+``assets.msgpack``. ``adapters/cityimport`` writes it, everything else reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.assets import Assets
+from core.errors import CityError
+
+#: The city folder's format. N reads N-1 and refuses N+1.
+FORMAT = 1
+
+#: Street classes, from the most important: what services are promised by class.
+STREET_CLASSES = ("structuring", "distributor", "collector", "local", "path")
+
+EARTH_RADIUS_M = 6_371_008.8
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``city.toml``. ``synthetic`` names in plain words each part that is not from a real inventory."""
+
+    format: int
+    name: str
+    timezone: str
+    licence: str
+    origin: str
+    synthetic: list[str]
+
+
+@dataclass(frozen=True)
+class Communes:
+    """Names and outlines. Ring ``i`` is ``lon``/``lat`` f64 from ``start[i]`` to ``start[i+1]``, closed."""
+
+    names: tuple[str, ...]
+    start: np.ndarray
+    lon: np.ndarray
+    lat: np.ndarray
+
+
+@dataclass(frozen=True)
+class Streets:
+    """The street graph: nodes, edges and, per node, the arcs one may leave it by (CSR).
+
+    ``node_lon``, ``node_lat`` f64[nodes]; ``edge_from``, ``edge_to`` u32[edges]; ``edge_length_m``
+    f32[edges]; ``edge_class`` u8[edges] into STREET_CLASSES; ``edge_oneway`` i8[edges] (0 both ways,
+    1 from→to only, -1 to→from only); ``edge_name`` u32[edges] into ``names``. The line of edge e is
+    ``point_lon``/``point_lat`` f64 from ``point_start[e]`` to ``point_start[e+1]``, its ends included.
+    ``arc_start`` u32[nodes+1], ``arc_to`` u32[arcs], ``arc_edge`` u32[arcs] obey the one-way rule.
+    """
+
+    names: tuple[str, ...]
+    node_lon: np.ndarray
+    node_lat: np.ndarray
+    edge_from: np.ndarray
+    edge_to: np.ndarray
+    edge_length_m: np.ndarray
+    edge_class: np.ndarray
+    edge_oneway: np.ndarray
+    edge_name: np.ndarray
+    point_start: np.ndarray
+    point_lon: np.ndarray
+    point_lat: np.ndarray
+    arc_start: np.ndarray
+    arc_to: np.ndarray
+    arc_edge: np.ndarray
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.node_lon)
+
+    @property
+    def edges(self) -> int:
+        """Number of edges."""
+        return len(self.edge_from)
+
+
+def arcs(
+    nodes: int, edge_from: np.ndarray, edge_to: np.ndarray, oneway: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Build ``arc_start``, ``arc_to``, ``arc_edge`` from edges and their one-way rule."""
+    forward, backward = np.flatnonzero(oneway >= 0), np.flatnonzero(oneway <= 0)
+    tail = np.concatenate([edge_from[forward], edge_to[backward]])
+    head = np.concatenate([edge_to[forward], edge_from[backward]])
+    edge = np.concatenate([forward, backward])
+    order = np.lexsort((edge, tail))
+    start = np.searchsorted(tail[order], np.arange(nodes + 1))
+    return start.astype(np.uint32), head[order].astype(np.uint32), edge[order].astype(np.uint32)
+
+
+@dataclass(frozen=True)
+class City:
+    """A whole city. ``project`` turns degrees into metres east and north of its centre."""
+
+    description: Description
+    communes: Communes
+    streets: Streets
+    assets: Assets
+
+    @property
+    def name(self) -> str:
+        """The city's name."""
+        return self.description.name
+
+    @cached_property
+    def centre(self) -> tuple[float, float]:
+        """(lon, lat) of the middle of the street graph."""
+        streets = self.streets
+        if not streets.nodes:
+            return (0.0, 0.0)
+        return (
+            float(streets.node_lon.min() + streets.node_lon.max()) / 2,
+            float(streets.node_lat.min() + streets.node_lat.max()) / 2,
+        )
+
+    def project(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Metres east and north of ``centre`` (equirectangular: within 0.1 % over 50 km)."""
+        lon0, lat0 = self.centre
+        scale = np.radians(1.0) * EARTH_RADIUS_M
+        return (np.asarray(lon) - lon0) * scale * np.cos(np.radians(lat0)), (np.asarray(lat) - lat0) * scale
+
+    def with_assets(self, assets: Assets) -> City:
+        """The same city with another revision of its register."""
+        return City(self.description, self.communes, self.streets, assets)
+
+
+def save(city: City, folder: Path) -> None:
+    """Write the city folder. Raises OSError where it cannot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "city.toml").write_text(_toml(city.description), "utf-8")
+    arrays = {f"streets.{f.name}": getattr(city.streets, f.name) for f in fields(Streets)}
+    arrays |= {f"communes.{f.name}": getattr(city.communes, f.name) for f in fields(Communes)}
+    packed = {name: np.array(value) if isinstance(value, tuple) else value for name, value in arrays.items()}
+    np.savez_compressed(folder / "streets.npz", **packed)
+    assets = city.assets
+    stored = {
+        "format": FORMAT,
+        "revision": assets.revision,
+        "ids": assets.ids,
+        "names": assets.names,
+        "kinds": assets.kinds,
+        "gateways": assets.gateways,
+        "columns": {name: getattr(assets, name).tobytes() for name in Assets.COLUMNS},
+        "attributes": {
+            kind: {name: np.asarray(values).tolist() for name, values in of.items()}
+            for kind, of in assets.attributes.items()
+        },
+    }
+    (folder / "assets.msgpack").write_bytes(msgspec.msgpack.encode(stored))
+
+
+def load(folder: Path) -> City:
+    """Read a city folder. Raises CityError naming the file, what is wrong and what to do."""
+    description = _load_description(folder / "city.toml")
+    streets, communes = _load_streets(folder / "streets.npz")
+    assets = _load_assets(folder / "assets.msgpack")
+    if np.any((assets.edge >= streets.edges) & (assets.edge != 0xFFFFFFFF)):
+        raise CityError(
+            "an asset stands on a street that is not there.", where=str(folder), next="Import again."
+        )
+    return City(description, communes, streets, assets)
+
+
+def _load_description(path: Path) -> Description:
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except FileNotFoundError as error:
+        raise CityError(
+            "no city folder here.",
+            where=str(path.parent),
+            next="Make one with `ondijon city import` or `city generate`.",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise CityError(f"not TOML: {error}.", where=str(path)) from error
+    if raw.get("format", 0) > FORMAT:
+        raise CityError(
+            f"format {raw['format']} is newer than this version reads ({FORMAT}).",
+            where=str(path),
+            next="Update ondijon, or import the city again with this version.",
+        )
+    try:
+        return msgspec.convert(raw, Description)
+    except msgspec.ValidationError as error:
+        raise CityError(f"{error}.", where=str(path)) from error
+
+
+def _load_streets(path: Path) -> tuple[Streets, Communes]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        for array in arrays.values():
+            array.setflags(write=False)
+
+        def part(prefix: str) -> dict[str, Any]:
+            found = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            found["names"] = tuple(found["names"].tolist())
+            return found
+
+        return Streets(**part("streets.")), Communes(**part("communes."))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CityError(
+            f"cannot be read: {error}.", where=str(path), next="Import the city again."
+        ) from error
+
+
+def _load_assets(path: Path) -> Assets:
+    try:
+        raw = msgspec.msgpack.decode(path.read_bytes())
+        n = len(raw["ids"])
+        columns = {
+            name: np.frombuffer(raw["columns"][name], dtype=_DTYPES[name], count=n) for name in Assets.COLUMNS
+        }
+        return Assets(
+            ids=raw["ids"],
+            names=raw["names"],
+            kinds=raw["kinds"],
+            gateways=raw["gateways"],
+            columns=columns,
+            attributes=raw["attributes"],
+            revision=raw["revision"],
+        )
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise CityError(
+            f"cannot be read: {error}.", where=str(path), next="Import the city again."
+        ) from error
+
+
+_DTYPES = {
+    "kind": "<u2",
+    "commune": "<u2",
+    "lon": "<f8",
+    "lat": "<f8",
+    "edge": "<u4",
+    "offset_m": "<f4",
+    "parent": "<u4",
+    "gateway": "<u4",
+    "since": "<i8",
+    "until": "<i8",
+}
+
+
+def _toml(description: Description) -> str:
+    """TOML's basic strings, numbers and arrays are written as JSON writes them."""
+    stored = msgspec.structs.asdict(description)
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in stored.items())

@@ -1,0 +1,154 @@
+"""The configuration: one TOML file, decoded strictly; every error names file, key and what is expected."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from core.errors import ConfigError
+from core.plugins import expected
+
+#: The version of the configuration's format.
+VERSION = 1
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class PostConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[post]``: the kernel.
+
+    ``city`` the city folder; ``data`` the folder of journal and state; ``plugins`` the allow-list, in the
+    order they are called; ``plugin_folder`` holds one-file plugins; ``step_ms`` the grid of steps in city
+    time; ``seed`` of every random draw.
+    """
+
+    city: Path
+    data: Path
+    plugins: list[str]
+    plugin_folder: Path | None = None
+    step_ms: Annotated[int, msgspec.Meta(ge=5, le=60_000)] = 50
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class TimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[time]``: leave it out in production. ``start`` moves the city to a date, ``speed`` makes it run faster."""
+
+    speed: Positive = 1.0
+    start: datetime.datetime | None = None
+
+
+class EdgesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[edges]``: where gateways connect. A port of 0 takes a free one.
+
+    ``memory_mib`` caps each edge process; ``sessions`` and ``slots`` cap what the telemetry edge holds.
+    """
+
+    address: str = "127.0.0.1"
+    telemetry_port: Port = 0
+    control_port: Port = 0
+    events_port: Port = 0
+    memory_mib: Annotated[int, msgspec.Meta(ge=64)] = 512
+    sessions: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 4096
+    slots: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000
+
+
+class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
+
+    address: str = "127.0.0.1"
+    port: Port = 0
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. ``plugins`` and ``adapters`` hold one table each, decoded by their own Structs."""
+
+    version: int
+    post: PostConfig
+    time: TimeConfig = TimeConfig()
+    edges: EdgesConfig = EdgesConfig()
+    health: HealthConfig = HealthConfig()
+    plugins: dict[str, dict[str, Any]] = {}
+    adapters: dict[str, dict[str, Any]] = {}
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Relative folders are relative to it. Raises ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "there is no such file.", where=str(path), next="Copy docs/ondijon.example.toml to begin."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}.", where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"not TOML: {error}.", where=str(path), next="Mend the line and check again."
+        ) from error
+    return from_table(raw, str(path), path.resolve().parent)
+
+
+def from_table(raw: dict[str, Any], where: str, folder: Path) -> Config:
+    """A configuration from its decoded TOML. Raises ConfigError."""
+    version = raw.get("version")
+    if version != VERSION:
+        raise ConfigError(
+            f"version is {version!r}, this post reads {VERSION}.",
+            where=where,
+            next=f"Write `version = {VERSION}` at the top.",
+        )
+    config = decode(raw, Config, where)
+    post = config.post
+    unknown = sorted(set(config.plugins) - set(post.plugins))
+    if unknown:
+        raise ConfigError(
+            f"[plugins.{unknown[0]}] configures a plugin that `post.plugins` does not allow.",
+            where=where,
+            next=f"Add {unknown[0]!r} to plugins in [post], or take the table out.",
+        )
+    if len(set(post.plugins)) != len(post.plugins):
+        raise ConfigError("post.plugins names a plugin twice.", where=where)
+    located = msgspec.structs.replace(
+        post,
+        city=folder / post.city,
+        data=folder / post.data,
+        plugin_folder=folder / post.plugin_folder if post.plugin_folder else None,
+    )
+    return msgspec.structs.replace(config, post=located)
+
+
+def decode(table: Any, struct: type[T], where: str) -> T:
+    """A table as its Struct. Raises ConfigError naming the key, what is wrong and the keys there are."""
+    try:
+        return msgspec.convert(table, struct, dec_hook=_dec_hook)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{error}.", where=where, next=_keys_at(struct, str(error))) from error
+
+
+def _dec_hook(wanted: type, value: Any) -> Any:
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(
+        f"expected {'a path' if wanted is Path else wanted.__name__}, got {type(value).__name__}"
+    )
+
+
+def _keys_at(struct: type[msgspec.Struct], error: str) -> str:
+    # msgspec ends a message with "- at `$.post`": name the keys of that table.
+    path = error.rpartition("`$")[2].strip("`").split(".")[1:]
+    for part in path:
+        for field in msgspec.structs.fields(struct):
+            if (
+                field.encode_name == part
+                and isinstance(field.type, type)
+                and issubclass(field.type, msgspec.Struct)
+            ):
+                struct = field.type
+    return expected(struct)

@@ -1,0 +1,142 @@
+"""What a trade says of itself, once and without a city: all that check, gate, alarms and screens need."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+#: The version of hooks and structs that a plugin is written against.
+API_VERSION = 1
+
+
+class Merge(enum.IntEnum):
+    """How samples of one slot become one value between two swaps. All are associative."""
+
+    LAST = 0
+    MAX = 1
+    SUM = 2
+    ANY = 3
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A fixed text for operators and citizens, French first."""
+
+    fr: str
+    en: str
+
+
+class AssetKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of physical thing. ``attributes`` is the Struct its inventory columns are checked against."""
+
+    name: str
+    attributes: type[msgspec.Struct]
+    parent: str | None = None
+    text: Text
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A quantity that assets of ``kind`` report.
+
+    ``low``..``high`` is what the instrument can physically read: a sample outside is refused. A change
+    of at most ``deadband`` since the last reported value is not reported (merge LAST only).
+    ``labels`` makes an enumeration: values 0..n-1, each with its text.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    merge: Merge = Merge.LAST
+    deadband: float = 0.0
+    low: float
+    high: float
+    stale_after_s: float | None = None
+    labels: tuple[Text, ...] = ()
+    text: Text
+
+
+class EventKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of dated fact, ``trade.noun.verb``, and the Struct of its data."""
+
+    name: str
+    data: type[msgspec.Struct]
+    text: Text
+
+
+class Verb(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the post may ask of assets of kind ``targets``: an absolute state, under a lease."""
+
+    name: str
+    targets: str
+    low: float
+    high: float
+    unit: str
+    lease_max_s: float
+    danger: bool = False
+    reversible: bool = True
+    verify_metric: str | None = None
+    tolerance: float = 0.0
+    text: Text
+
+
+class AlarmKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition that asks a person to act. ``priority`` 1 is the most urgent of three."""
+
+    code: str
+    priority: int
+    text: Text
+    delay_on_s: float = 0.0
+    delay_off_s: float = 0.0
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A small live table for screens and partners: typed rows under a key."""
+
+    name: str
+    row: type[msgspec.Struct]
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric drawn on the map, from ``low`` to ``high``."""
+
+    metric: str
+    text: Text
+
+
+class Reads(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin wants to be handed: event kinds with the Struct it reads of each, and metrics."""
+
+    events: dict[str, type[msgspec.Struct]] = {}
+    metrics: tuple[str, ...] = ()
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a plugin declares. ``ticks`` maps a name to a period in seconds of city time."""
+
+    name: str
+    text: Text
+    api: int = API_VERSION
+    config: type[msgspec.Struct]
+    state: type[msgspec.Struct]
+    state_version: int = 1
+    ticks: dict[str, float] = {}
+    reads: Reads = Reads()
+    assets: tuple[AssetKind, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    events: tuple[EventKind, ...] = ()
+    verbs: tuple[Verb, ...] = ()
+    alarms: tuple[AlarmKind, ...] = ()
+    views: tuple[View, ...] = ()
+    layers: tuple[Layer, ...] = ()
+
+    def parts(self) -> dict[str, tuple[Any, ...]]:
+        """The declared lists by name, for whoever goes through them all."""
+        return {
+            "assets": self.assets,
+            "metrics": self.metrics,
+            "events": self.events,
+            "verbs": self.verbs,
+            "alarms": self.alarms,
+            "views": self.views,
+        }

@@ -1,0 +1,263 @@
+"""What both edges share: the link to the kernel, the table of gateways, the loop, the orderly end.
+
+An edge owns listeners that face the network. Hostile bytes end here; it may be killed and started again
+at any time.
+"""
+
+from __future__ import annotations
+
+import resource
+import secrets
+import signal
+import time
+from typing import Any
+
+import msgspec
+import structlog
+import zmq
+
+from core import link, wire
+from core.errors import WireError
+from core.register import Register
+from core.register import load as load_register
+from core.run import Run
+from core.sockets import context, dial, identify, limit
+
+log = structlog.get_logger()
+
+#: The loop turns at least this often, in ms.
+TURN_MS = 100
+
+
+class Peer(msgspec.Struct):
+    """A connected gateway: its routing id, its boot, its session (0: none) and when it was last heard."""
+
+    route: bytes
+    boot: int
+    session: int
+    heard: float
+    sent: int = 0
+
+
+class Edge:
+    """One edge process. A subclass adds its sockets and what it does with messages."""
+
+    #: The edge's name, also its identity at the kernel.
+    name = ""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.boot = secrets.randbits(48)
+        self.register: Register | None = None
+        self.peers: dict[str, Peer] = {}
+        self.routes: dict[bytes, str] = {}
+        self.counts: dict[str, int] = {}
+        self.context = context()
+        self.poller = zmq.Poller()
+        self.stopping = False
+        self._heard_kernel = 0.0
+        self.kernel = self.context.socket(zmq.DEALER)
+        identify(self.kernel, self.name)
+        self.kernel.set(zmq.LINGER, 1000)
+        dial(self.kernel, run.kernel_ipc)
+        self.poller.register(self.kernel, zmq.POLLIN)
+
+    def listen(self, kind: int, endpoint: str, **limits: int) -> zmq.Socket[bytes]:
+        """A bound and limited socket in the poll set."""
+        socket = self.context.socket(kind)
+        limit(socket, **limits)
+        if kind == zmq.ROUTER:
+            socket.set(zmq.ROUTER_MANDATORY, 1)
+        socket.bind(endpoint)
+        self.poller.register(socket, zmq.POLLIN)
+        return socket
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter."""
+        self.counts[name] = self.counts.get(name, 0) + n
+
+    # -- the loop
+
+    def main(self) -> None:
+        """Turn until asked to stop, then drain and leave the final figures."""
+        signal.signal(signal.SIGTERM, self._ask_to_stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        limit_memory(self.run.edges.memory_mib)
+        self.tell_kernel(link.Ready(self.name, self.boot))
+        second = 0.0
+        while not self.stopping:
+            self.turn(TURN_MS)
+            if time.monotonic() - second >= 1.0:
+                second = time.monotonic()
+                self.each_second(second)
+        self.drain()
+        self.tell_kernel(self.figures())
+        self.tell_kernel(link.Drained(self.name))
+        self.run.report(self.name).write_bytes(msgspec.json.encode(self.figures()))
+        self.context.destroy(linger=1000)
+
+    def turn(self, timeout_ms: int) -> None:
+        """Wait for work and do it."""
+        ready = dict(self.poller.poll(timeout_ms))
+        if self.kernel in ready:
+            self._hear_kernel()
+        self.serve(ready)
+
+    def serve(self, ready: dict[Any, int]) -> None:
+        """Do the work of the sockets that are ready."""
+        raise NotImplementedError
+
+    def drain(self) -> None:
+        """Take what is still on its way before stopping; bounded in time."""
+
+    def _ask_to_stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def each_second(self, now: float) -> None:
+        """Forget silent gateways, tell the kernel our figures."""
+        for gateway, peer in list(self.peers.items()):
+            if now - peer.heard > wire.HEARTBEATS_MISSED * wire.HEARTBEAT_S:
+                self.count("gateways_silent")
+                self.forget(gateway)
+        self.tell_kernel(self.figures())
+
+    # -- the kernel
+
+    def tell_kernel(self, message: link.FromEdge | bytes) -> None:
+        """Send to the kernel; what finds no room is counted, the kernel asks again."""
+        data = message if isinstance(message, bytes) else link.encode(message)
+        try:
+            self.kernel.send(data, zmq.DONTWAIT)
+        except zmq.Again:
+            self.count("kernel_unreachable")
+
+    def _hear_kernel(self) -> None:
+        while True:
+            try:
+                data = self.kernel.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            if len(data) == link.DESCRIPTOR_BYTES:
+                self.on_credit(link.unpack(data))
+                continue
+            message = link.decode_to_edge(data)
+            if isinstance(message, link.Numbered):
+                self.register = load_register(self.run.folder / message.path)
+                self.on_numbered(self.register)
+                log.info("numbered", edge=self.name, generation=message.generation, slots=self.register.slots)
+            elif isinstance(message, link.Tell):
+                self.on_tell(message)
+
+    def on_numbered(self, register: Register) -> None:
+        """The kernel's register is new."""
+
+    def on_credit(self, credit: link.Descriptor) -> None:
+        """The kernel gave a buffer back."""
+
+    def on_tell(self, tell: link.Tell) -> None:
+        """The kernel has messages for gateways."""
+
+    def figures(self) -> link.Counters:
+        """This edge's counters."""
+        return link.Counters(self.name, dict(self.counts), sessions=len(self.peers))
+
+    # -- the gateways
+
+    def hear(self, socket: zmq.Socket[bytes], most: int = 1000) -> None:
+        """Take gateways' control messages; one that is not a message is counted and answered."""
+        for _ in range(most):
+            try:
+                parts = socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            if len(parts) != 2:
+                self.count("refused_multipart")
+                continue
+            route, data = parts
+            try:
+                self.on_message(socket, route, data, wire.decode_from_gateway(data))
+            except WireError as error:
+                self.count(f"refused_{error.reason}")
+                self.answer(socket, route, wire.Refused(error.reason, str(error)[:1000], error.next))
+
+    def on_message(
+        self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
+    ) -> None:
+        """One decoded message. Raises WireError for one that makes no sense here."""
+        raise NotImplementedError
+
+    def answer(self, socket: zmq.Socket[bytes], route: bytes, message: wire.ToGateway | bytes) -> bool:
+        """Send to a gateway; False where it is gone or too slow, which is counted."""
+        data = message if isinstance(message, bytes) else wire.encode(message)
+        try:
+            socket.send_multipart([route, data], zmq.DONTWAIT)
+        except zmq.Again:
+            self.count("gateway_slow")
+            return False
+        except zmq.ZMQError:
+            self.count("gateway_gone")
+            return False
+        return True
+
+    def admit(self, route: bytes, hello: wire.Hello) -> Peer:
+        """Take a gateway in, or raise WireError: not ready, another version, unknown, or its place is taken."""
+        if self.register is None:
+            raise WireError("the post is starting.", reason="not_ready", next="Try again in a second.")
+        if hello.wire != wire.VERSION:
+            raise WireError(
+                f"wire version {hello.wire} is not spoken here.",
+                reason="wire_version",
+                next=f"Speak {wire.VERSION}.",
+            )
+        if hello.gateway not in self.register.gateways:
+            raise WireError(
+                f"no asset stands behind {hello.gateway!r}.",
+                reason="unknown_gateway",
+                next="Add it to the register.",
+            )
+        old = self.peers.get(hello.gateway)
+        if old is not None and old.route != route:
+            raise WireError(
+                f"{hello.gateway!r} is connected already.",
+                reason="duplicate_handshake",
+                next="Stop the other, or wait 6 s.",
+            )
+        if old is not None:
+            self.forget(hello.gateway)
+        if len(self.peers) >= self.run.edges.sessions:
+            raise WireError("too many gateways.", reason="session_limit", next="Raise `sessions` in [edges].")
+        self.routes[route] = hello.gateway
+        peer = self.peers[hello.gateway] = Peer(route, hello.boot, 0, time.monotonic())
+        return peer
+
+    def welcome(self, gateway: str, session: int) -> wire.Welcome:
+        """The numbering, for one gateway."""
+        register = self.register
+        assert register is not None
+        return wire.Welcome(
+            session,
+            self.boot,
+            register.generation,
+            register.gateways[gateway].assets,
+            [metric.name for metric in register.metrics],
+            register.verbs,
+        )
+
+    def peer_of(self, route: bytes) -> tuple[str, Peer]:
+        """Who speaks. Raises WireError for one that has not introduced itself."""
+        gateway = self.routes.get(route)
+        if gateway is None:
+            raise WireError("say hello first.", reason="no_handshake", next="Send a hello.")
+        peer = self.peers[gateway]
+        peer.heard = time.monotonic()
+        return gateway, peer
+
+    def forget(self, gateway: str) -> None:
+        """End what is known of a gateway."""
+        peer = self.peers.pop(gateway)
+        self.routes.pop(peer.route, None)
+
+
+def limit_memory(mib: int) -> None:
+    """Cap this process: beyond it an allocation fails, the process ends and the supervisor starts a fresh one."""
+    resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, mib << 20))

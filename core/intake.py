@@ -1,0 +1,271 @@
+"""Intake: the kernel's thread at the doors. It numbers what comes in, and lets out what is durable."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import structlog
+import zmq
+
+from core import link, wire
+from core.clock import Clock
+from core.errors import JournalError, WireError
+from core.event import Event, Source
+from core.journal import Journal, Record
+from core.kernel import Inputs, Outputs
+from core.register import Register
+from core.run import Run
+from core.sockets import context
+from core.table import HandOver
+
+log = structlog.get_logger()
+
+#: Hand-overs that may wait for a step; until it takes them an edge gets no buffer back.
+WAITING_MAX = 4
+
+#: Reports and events that may wait for a step. Beyond it the edges' queues fill, and gateways keep what is unacknowledged.
+MESSAGES_MAX = 50_000
+
+#: Edges are asked for their dirty set this long (s) before the step that will see it.
+LEAD_S = 0.004
+
+
+class Sequenced(msgspec.Struct, frozen=True):
+    """Messages that may leave once the journal is durable up to ``seq``."""
+
+    seq: int
+    edge: bytes
+    message: bytes
+
+
+class Intake(threading.Thread):
+    """Owns the kernel's sockets: the ROUTER that edges dial, the PUB that tells the status."""
+
+    def __init__(
+        self, run: Run, clock: Clock, journal: Journal, register: Register, next_step: Callable[[], float]
+    ) -> None:
+        super().__init__(name="intake", daemon=True)
+        self._run = run
+        self._clock = clock
+        self._journal = journal
+        self._generation = register.generation
+        self._numbered = link.encode(
+            link.Numbered(run.register_path.name, register.generation, register.revision)
+        )
+        self._assets = {name: entry.assets for name, entry in register.gateways.items()}
+        self._next_step = next_step
+        self._buffers = link.Buffers(run.memory_fd, writable=False)
+        self._lock = threading.Lock()
+        self._hand_overs: list[HandOver] = []
+        self._reports: list[tuple[str, wire.Reports]] = []
+        self._events: list[Event] = []
+        self._uncommitted: deque[tuple[int, Event, bytes, int, int]] = deque()
+        self._outgoing: deque[Sequenced] = deque()
+        self._publish: deque[tuple[bytes, bytes]] = deque(maxlen=64)
+        self._known: set[bytes] = set()
+        self._boots: dict[bytes, int] = {}
+        self._free: dict[bytes, list[int]] = {}
+        self._asked_for = 0.0
+        self._stopping = False
+        self.drained: set[str] = set()
+        self.edges: dict[str, dict[str, int]] = {}
+        self.edge_latency: dict[str, np.ndarray] = {}
+        self.counts = {"edge_messages_refused": 0, "field_events": 0, "hand_overs": 0}
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    # -- the reactor's and the journal's side
+
+    def take(self) -> Inputs:
+        """All that waits for a step."""
+        with self._lock:
+            inputs = Inputs(self._hand_overs, self._events, self._reports)
+            self._hand_overs, self._events, self._reports = [], [], []
+        return inputs
+
+    def put(self, outputs: Outputs, seq: int) -> None:
+        """Let a step's orders out once the journal is durable up to ``seq``."""
+        if outputs.orders:
+            messages = [(gateway, wire.encode(order)) for gateway, order in outputs.orders]
+            self._outgoing.append(Sequenced(seq, b"events", link.encode(link.Tell(messages))))
+            self.wake()
+
+    def publish(self, topic: bytes, data: bytes) -> None:
+        """Tell whoever follows the status; the oldest is dropped where nobody takes it in time."""
+        self._publish.append((topic, data))
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the thread turn now."""
+        os.eventfd_write(self.wake_fd, 1)
+
+    def stop(self) -> None:
+        """End the thread after it let out what is durable."""
+        self._stopping = True
+        self.wake()
+        self.join(5)
+
+    # -- the thread
+
+    def run(self) -> None:
+        """Turn until stopped."""
+        zmq_context = context()
+        self._router = zmq_context.socket(zmq.ROUTER)
+        self._router.set(zmq.ROUTER_MANDATORY, 1)
+        self._router.set(zmq.ROUTER_HANDOVER, 1)
+        self._router.set(zmq.LINGER, 1000)
+        self._router.bind(self._run.kernel_ipc)
+        self._pub = zmq_context.socket(zmq.PUB)
+        self._pub.set(zmq.SNDHWM, 16)
+        self._pub.set(zmq.LINGER, 200)
+        self._pub.bind(self._run.status_ipc)
+        poller = zmq.Poller()
+        poller.register(self._router, zmq.POLLIN)
+        poller.register(self.wake_fd, zmq.POLLIN)
+        alive = 0.0
+        while not self._stopping:
+            poller.poll(self._timeout_ms())
+            self._rest()
+            self._hear()
+            self._let_out()
+            self._ask_edges()
+            if time.monotonic() - alive > 1.0:
+                alive = time.monotonic()
+                self._tell_all(link.encode(link.Alive(self._generation)))
+        self._let_out()
+        zmq_context.destroy(linger=1000)
+
+    def _timeout_ms(self) -> float:
+        if not self._free:
+            return 100
+        return min(max((self._next_step() - LEAD_S - time.monotonic()) * 1000, 1), 100)
+
+    def _rest(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.wake_fd)
+
+    def _hear(self) -> None:
+        while len(self._reports) + len(self._events) + len(self._uncommitted) < MESSAGES_MAX:
+            try:
+                edge, data = self._router.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            except ValueError:
+                self.counts["edge_messages_refused"] += 1
+                continue
+            try:
+                self._on_message(edge, data)
+            except WireError as error:
+                self.counts["edge_messages_refused"] += 1
+                log.warning("edge message refused", edge=edge.decode(errors="replace"), why=str(error))
+
+    def _meet(self, edge: bytes) -> None:
+        self._known.add(edge)
+        self._send(edge, self._numbered)
+        if edge == b"telemetry":
+            self._free[edge] = list(range(link.BUFFERS))
+
+    def _on_message(self, edge: bytes, data: bytes) -> None:
+        if edge not in self._known:
+            self._meet(edge)
+        if len(data) == link.DESCRIPTOR_BYTES:
+            self._on_descriptor(edge, link.unpack(data))
+            return
+        message = link.decode_from_edge(data)
+        if isinstance(message, link.Said):
+            self._on_said(edge, message)
+        elif isinstance(message, link.Counters):
+            self.edges[message.edge] = message.counts | {"gateways": message.sessions}
+            if len(message.latency) == 8 * 256:
+                self.edge_latency[message.edge] = np.frombuffer(message.latency, np.uint64)
+        elif isinstance(message, link.Ready):
+            if self._boots.get(edge) not in (None, message.boot):
+                # Another boot of the edge: it knows nothing, and the buffers it had are free again.
+                self._meet(edge)
+            self._boots[edge] = message.boot
+        elif isinstance(message, link.Drained):
+            self.drained.add(message.edge)
+
+    def _on_descriptor(self, edge: bytes, descriptor: link.Descriptor) -> None:
+        if edge != b"telemetry" or descriptor.generation != self._generation:
+            raise WireError(f"a hand-over of generation {descriptor.generation}.", reason="generation")
+        columns = self._buffers.copy(descriptor.buffer, descriptor.count)
+        self.counts["hand_overs"] += 1
+        with self._lock:
+            self._hand_overs.append(HandOver(edge.decode(), descriptor.generation, *columns))
+        if descriptor.buffer not in self._free[edge]:
+            self._free[edge].append(descriptor.buffer)
+
+    def _ask_edges(self) -> None:
+        # Credit is given just before a step: an edge merges as long as it can, and is read once a step.
+        step = self._next_step()
+        if (
+            step == self._asked_for
+            or time.monotonic() < step - LEAD_S
+            or len(self._hand_overs) >= WAITING_MAX
+        ):
+            return
+        self._asked_for = step
+        for edge, free in self._free.items():
+            if free:
+                self._send(edge, link.Descriptor(self._generation, free.pop(0), 0, 0).pack())
+
+    def _on_said(self, edge: bytes, said: link.Said) -> None:
+        message = wire.decode_from_gateway(said.message)
+        if isinstance(message, wire.Reports):
+            with self._lock:
+                self._reports.append((said.gateway, message))
+        elif isinstance(message, wire.FieldEvent):
+            self._on_field_event(edge, said, message)
+
+    def _on_field_event(self, edge: bytes, said: link.Said, message: wire.FieldEvent) -> None:
+        self.counts["field_events"] += 1
+        event = Event(
+            seq=0,
+            kind=message.kind,
+            at_utc=message.at,
+            received_utc=self._clock.utc(),
+            mono=self._clock.mono(),
+            source=Source(gateway=said.gateway, boot=said.boot, seq=message.seq),
+            trade=message.kind.partition(".")[0],
+            data=msgspec.msgpack.decode(message.data),
+        )
+        try:
+            seq = self._journal.append([Record("event", 0, event.received_utc, link.encode(event))])
+        except JournalError as error:
+            # Not acknowledged: the gateway keeps it and sends it again.
+            log.error("event not journaled", why=str(error))
+            return
+        self._uncommitted.append((seq, msgspec.structs.replace(event, seq=seq), edge, said.boot, message.seq))
+
+    def _let_out(self) -> None:
+        durable = self._journal.durable().local
+        while self._uncommitted and self._uncommitted[0][0] <= durable:
+            _, event, edge, boot, through = self._uncommitted.popleft()
+            with self._lock:
+                self._events.append(event)
+            ack = wire.encode(wire.EventAck(boot, through))
+            self._send(edge, link.encode(link.Tell([(event.source.gateway, ack)])))
+        while self._outgoing and self._outgoing[0].seq <= durable:
+            item = self._outgoing.popleft()
+            self._send(item.edge, item.message)
+        while self._publish:
+            topic, data = self._publish.popleft()
+            self._pub.send_multipart([topic, data], zmq.DONTWAIT)
+
+    def _tell_all(self, message: bytes) -> None:
+        for edge in list(self._known):
+            self._send(edge, message)
+
+    def _send(self, edge: bytes, message: bytes) -> None:
+        try:
+            self._router.send_multipart([edge, message], zmq.DONTWAIT)
+        except zmq.ZMQError:
+            # The edge is away: it will say Ready, its gateways keep their leases.
+            self.counts["edge_away"] = self.counts.get("edge_away", 0) + 1

@@ -1,0 +1,330 @@
+"""The kernel is a function: step(now, inputs) -> outputs. Time, disk and network are handed in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core import proposals, state, vocabulary
+from core.alarms import POST_ASSET, Alarm, Alarms
+from core.batch import Batch
+from core.city import City
+from core.clock import SECOND, Now
+from core.commands import Commands, TrackedCommand
+from core.errors import PluginError, WireError
+from core.event import CHAIN_MAX, Event, Source
+from core.gate import Gate
+from core.journal import Record
+from core.plugins import Plugin
+from core.register import Numbering
+from core.table import HandOver, Table, TableView
+from core.wire import Order, Reports
+
+#: How often (µs) stale slots are looked for and silent commands are ended.
+SWEEP = 1 * SECOND
+
+#: A hand-over may be this far (µs) ahead of the step: clocks of one host, plus the edge's own tolerance.
+AHEAD = 3 * SECOND
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """All that came in since the last step, in the order it was numbered. Events are committed already."""
+
+    hand_overs: Sequence[HandOver] = ()
+    events: Sequence[Event] = ()
+    reports: Sequence[tuple[str, Reports]] = ()
+
+
+class Outputs(msgspec.Struct):
+    """What a step wants done. Nothing of it leaves before ``records`` are durable."""
+
+    records: list[Record] = []
+    events: list[Event] = []
+    orders: list[tuple[str, Order]] = []
+    views: list[proposals.Publish] = []
+    faults: list[str] = []
+
+
+class Kernel:
+    """The city's present and the trades that react to it. Not thread-safe: one reactor calls ``step``."""
+
+    def __init__(self, city: City, plugins: Sequence[Plugin], generation: int, seed: int = 0) -> None:
+        self.city = city
+        self.plugins = plugins
+        self.seed = seed
+        declarations = [plugin.declaration for plugin in plugins]
+        city.assets.validate({kind.name: kind.attributes for d in declarations for kind in d.assets})
+        self.numbering = Numbering(city.assets, declarations)
+        self.table = Table(self.numbering, generation)
+        self.gate = Gate(self.numbering, {verb.name: d.name for d in declarations for verb in d.verbs})
+        self.commands = Commands(generation)
+        kinds = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
+        self.alarms = Alarms(kinds | {kind.code: (kind, vocabulary.POST) for kind in vocabulary.ALARMS})
+        self.counts = {
+            "commands": 0,
+            "refused": 0,
+            "chains_cut": 0,
+            "hand_overs_refused": 0,
+            "batches": 0,
+            "changed": 0,
+        }
+        self._event_kinds = {kind.name: (kind, d.name) for d in declarations for kind in d.events}
+        self._event_kinds |= {kind.name: (kind, vocabulary.POST) for kind in vocabulary.EVENTS}
+        self._metrics = {
+            plugin.name: np.array(
+                [m.name in plugin.declaration.reads.metrics for m in self.numbering.metrics], bool
+            )
+            for plugin in plugins
+        }
+        self._swept = 0
+
+    def step(self, now: Now, inputs: Inputs) -> Outputs:
+        """Take the inputs, let each trade react once, return what is to be journaled and sent."""
+        outputs = Outputs()
+        self._hear(now, inputs.reports, outputs)
+        self._take(now, inputs.hand_overs, outputs)
+        batch, view = self.table.swap(), self.table.view()
+        self.counts["batches"] += len(batch) > 0
+        self.counts["changed"] += len(batch)
+        for plugin in self.plugins:
+            mine = msgspec.structs.replace(now, seed=self.seed, plugin=plugin.name)
+            proposed = self._react(plugin, mine, batch, inputs.events, view, outputs)
+            for cause, proposal in proposed:
+                self._settle(plugin, mine, cause, proposal, outputs)
+        self._turn(now, outputs)
+        return outputs
+
+    def digest(self) -> str:
+        """SHA-256 over the table and every plugin's state: two equal runs agree after each step."""
+        sum = hashlib.sha256(self.table.digest())
+        for plugin in self.plugins:
+            sum.update(plugin.digest())
+        return sum.hexdigest()
+
+    def renumber(self, city: City) -> None:
+        """Take the city after its register changed; each plugin derives anew and fits its state."""
+        numbering = Numbering(city.assets, [plugin.declaration for plugin in self.plugins])
+        self.table.renumber(numbering)
+        self.gate.renumber(numbering)
+        self.city, self.numbering = city, numbering
+        for plugin in self.plugins:
+            plugin.begin(city)
+
+    # -- what comes in
+
+    def _hear(self, now: Now, reports: Iterable[tuple[str, Reports]], outputs: Outputs) -> None:
+        for gateway, report in reports:
+            for command in self.commands.hear(gateway, report, self.city.assets):
+                self._command_ended(command, now, outputs)
+
+    def _take(self, now: Now, hand_overs: Iterable[HandOver], outputs: Outputs) -> None:
+        for hand_over in hand_overs:
+            try:
+                self.table.apply(hand_over, now.utc + AHEAD)
+            except WireError as error:
+                self.counts["hand_overs_refused"] += 1
+                outputs.faults.append(str(error))
+                self.alarms.raise_(
+                    POST_ASSET, "edge_refused", now.mono, {"edge": hand_over.edge, "what": str(error)}
+                )
+
+    # -- the trades
+
+    def _react(
+        self,
+        plugin: Plugin,
+        now: Now,
+        batch: Batch,
+        events: Sequence[Event],
+        view: TableView,
+        outputs: Outputs,
+    ) -> list[tuple[Event | None, proposals.Proposal]]:
+        calls = self._calls(plugin, now, batch, events, view)
+        if not calls:
+            return []
+        before = state.copy(plugin.state)
+        proposed: list[tuple[Event | None, proposals.Proposal]] = []
+        for hook, cause, arguments in calls:
+            try:
+                proposed += [
+                    (cause, proposal) for proposal in plugin.call(hook, now=now, table=view, **arguments)
+                ]
+            except Exception as error:
+                plugin.state = before
+                plugin.errors += 1
+                self._plugin_failed(plugin, hook, error, now, outputs)
+                return []
+        return proposed
+
+    def _calls(
+        self, plugin: Plugin, now: Now, batch: Batch, events: Sequence[Event], view: TableView
+    ) -> list[tuple[str, Event | None, dict[str, Any]]]:
+        calls: list[tuple[str, Event | None, dict[str, Any]]] = []
+        if "on_events" in plugin.hooks:
+            mine = _read(events, plugin.declaration.reads.events)
+            if mine:
+                # Of several events the longest chain counts: no plugin can outrun the limit.
+                calls.append(("on_events", max(mine, key=lambda event: event.chain), {"events": mine}))
+        if "on_batch" in plugin.hooks and len(batch):
+            wanted = self._wanted(plugin, batch)
+            if len(wanted):
+                calls.append(("on_batch", None, {"batch": wanted}))
+        if "on_tick" in plugin.hooks:
+            calls += [("on_tick", None, {"name": name}) for name in plugin.ticks_due(now.mono)]
+        return calls
+
+    def _wanted(self, plugin: Plugin, batch: Batch) -> Batch:
+        reads = self._metrics[plugin.name]
+        return batch if reads.all() else batch.where(reads[batch.metric])
+
+    def _plugin_failed(self, plugin: Plugin, hook: str, error: Exception, now: Now, outputs: Outputs) -> None:
+        outputs.faults.append(f"plugin {plugin.name}: {hook} raised {error!r}; its state was put back.")
+        self.alarms.raise_(POST_ASSET, "plugin_failed", now.mono, {"plugin": plugin.name, "hook": hook})
+        data = vocabulary.PluginFailed(plugin.name, hook, repr(error)[:500])
+        self._emit("post.plugin.failed", data, now, None, outputs)
+
+    # -- what they propose
+
+    def _settle(
+        self, plugin: Plugin, now: Now, cause: Event | None, proposal: proposals.Proposal, outputs: Outputs
+    ) -> None:
+        try:
+            match proposal:
+                case proposals.Command():
+                    self._command(plugin, proposal, now, outputs)
+                case proposals.Emit():
+                    self._plugin_emits(plugin, proposal, now, cause, outputs)
+                case proposals.Raise():
+                    self.alarms.raise_(proposal.asset, proposal.code, now.mono, proposal.data)
+                case proposals.Clear():
+                    self.alarms.clear(proposal.asset, proposal.code, now.mono)
+                case proposals.Release():
+                    self._release(plugin, proposal, now, outputs)
+                case proposals.Publish():
+                    outputs.views.append(proposal)
+        except (PluginError, KeyError, ValueError, TypeError, IndexError) as error:
+            plugin.errors += 1
+            outputs.faults.append(f"plugin {plugin.name}: {type(proposal).__name__} refused: {error!r}.")
+
+    def _command(self, plugin: Plugin, proposal: proposals.Command, now: Now, outputs: Outputs) -> None:
+        command = self.gate.check(proposal, plugin.name, now, self.commands.number())
+        outputs.records.append(Record("command", now.step, now.utc, command.record()))
+        if command.state == "refused":
+            self.counts["refused"] += 1
+            self._command_ended(command, now, outputs)
+            return
+        self.counts["commands"] += 1
+        outputs.orders += self.commands.send(command, self.city.assets)
+
+    def _release(self, plugin: Plugin, proposal: proposals.Release, now: Now, outputs: Outputs) -> None:
+        command = self.commands.open.get(proposal.command)
+        if command is None or command.by != plugin.name:
+            raise PluginError(f"no open command {proposal.command!r} of this plugin.")
+        released = msgspec.structs.replace(
+            command, id=self.commands.number(), lease_s=0.0, created_utc=now.utc
+        )
+        outputs.records.append(Record("command", now.step, now.utc, released.record()))
+        outputs.orders += self.commands.send(released, self.city.assets)
+
+    def _plugin_emits(
+        self, plugin: Plugin, proposal: proposals.Emit, now: Now, cause: Event | None, outputs: Outputs
+    ) -> None:
+        kind, owner = self._event_kinds[proposal.kind]
+        if owner != plugin.name or not isinstance(proposal.data, kind.data):
+            raise PluginError(f"{proposal.kind} is declared by {owner} with {kind.data.__name__}.")
+        if cause is not None and cause.chain + 1 > CHAIN_MAX:
+            self.counts["chains_cut"] += 1
+            outputs.faults.append(
+                f"plugin {plugin.name}: {proposal.kind} would be link {cause.chain + 1} of a chain; cut."
+            )
+            return
+        self._emit(
+            proposal.kind,
+            proposal.data,
+            now,
+            cause,
+            outputs,
+            plugin.name,
+            proposal.asset,
+            proposal.lon,
+            proposal.lat,
+        )
+
+    def _emit(
+        self,
+        kind: str,
+        data: msgspec.Struct,
+        now: Now,
+        cause: Event | None,
+        outputs: Outputs,
+        by: str = vocabulary.POST,
+        asset: int | None = None,
+        lon: float | None = None,
+        lat: float | None = None,
+    ) -> None:
+        assets = self.city.assets
+        communes = (int(assets.commune[asset]),) if asset is not None else ()
+        event = Event(
+            seq=0,
+            kind=kind,
+            at_utc=now.utc,
+            received_utc=now.utc,
+            mono=now.mono,
+            source=Source(plugin=by),
+            trade=by,
+            communes=communes,
+            asset=asset,
+            lon=lon,
+            lat=lat,
+            cause=cause.seq if cause else 0,
+            chain=cause.chain + 1 if cause else 0,
+            data=data,
+        )
+        outputs.events.append(event)
+
+    # -- what time brings
+
+    def _turn(self, now: Now, outputs: Outputs) -> None:
+        if now.mono - self._swept >= SWEEP:
+            self._swept = now.mono
+            self.table.sweep(now.utc)
+            for command in self.commands.expire(now.utc):
+                self._command_ended(command, now, outputs)
+        for alarm in self.alarms.turn(now.mono, now.utc):
+            self._alarm_changed(alarm, now, outputs)
+
+    def _command_ended(self, command: TrackedCommand, now: Now, outputs: Outputs) -> None:
+        data = vocabulary.CommandEnded(
+            command=command.id,
+            verb=command.verb_name,
+            by=command.by,
+            state=command.state,
+            reason=command.refusal.code if command.refusal else "",
+            failed=len(command.failed),
+        )
+        self._emit("post.command.ended", data, now, None, outputs)
+
+    def _alarm_changed(self, alarm: Alarm, now: Now, outputs: Outputs) -> None:
+        known = alarm.asset != POST_ASSET
+        data = vocabulary.AlarmChanged(
+            code=alarm.code,
+            asset=self.city.assets.ids[alarm.asset] if known else "",
+            state=alarm.state,
+            priority=alarm.priority,
+        )
+        self._emit("post.alarm.changed", data, now, None, outputs, asset=alarm.asset if known else None)
+
+
+def _read(events: Sequence[Event], reads: Mapping[str, type[msgspec.Struct]]) -> tuple[Event, ...]:
+    """The events of the kinds a plugin reads, each with its data in the plugin's own Struct."""
+    return tuple(
+        msgspec.structs.replace(
+            event, data=msgspec.convert(event.data, reads[event.kind], from_attributes=True)
+        )
+        for event in events
+        if event.kind in reads
+    )

@@ -1,0 +1,263 @@
+"""Finding, checking, ordering and containing plugins.
+
+pluggy finds the hooks and checks their arguments; the kernel calls them itself, one plugin at a time and
+in the order of the allow-list, because pluggy alone would call the last registered first and stop at the
+first that raises.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from time import perf_counter_ns
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pluggy
+
+from core import hookspecs, state, vocabulary
+from core.city import City
+from core.declaration import API_VERSION, Declaration
+from core.errors import ConfigError, OndijonError, PluginError
+from core.histogram import Histogram
+from core.proposals import Proposal
+
+GROUP = "ondijon.plugins"
+
+#: Proposals one plugin may make in one step; the rest is dropped and counted.
+PROPOSALS_MAX = 1000
+
+_PROPOSALS = Proposal.__args__
+
+
+class Plugin:
+    """One loaded plugin: its hooks, its declaration, and the state that the kernel keeps for it."""
+
+    def __init__(self, name: str, hooks: Mapping[str, tuple[Callable[..., Any], tuple[str, ...]]]) -> None:
+        self.name = name
+        self.hooks = hooks
+        self.declaration: Declaration = self._declare()
+        self.config: Any = None
+        self.fixed: Any = None
+        self.state: Any = None
+        self.due: dict[str, int] = {}
+        self.calls = 0
+        self.errors = 0
+        self.dropped = 0
+        self.times = Histogram()
+
+    def _declare(self) -> Declaration:
+        if "declare" not in self.hooks:
+            raise PluginError(
+                "has no `declare` hook.", where=f"plugin {self.name}", next="Write declare() in hooks.py."
+            )
+        declaration = self.hooks["declare"][0]()
+        if not isinstance(declaration, Declaration):
+            raise PluginError("declare() did not return a Declaration.", where=f"plugin {self.name}")
+        if declaration.api != API_VERSION:
+            raise PluginError(
+                f"is written for plugin API {declaration.api}, this post speaks {API_VERSION}.",
+                where=f"plugin {self.name}",
+                next="Install the version of the plugin made for this post, or update the post.",
+            )
+        if declaration.name != self.name:
+            raise PluginError(f"declares itself as {declaration.name!r}.", where=f"plugin {self.name}")
+        return declaration
+
+    def configure(self, table: Mapping[str, Any]) -> None:
+        """Decode ``[plugins.NAME]`` strictly. Raises ConfigError with the key."""
+        try:
+            self.config = msgspec.convert(table, self.declaration.config)
+        except msgspec.ValidationError as error:
+            raise ConfigError(
+                f"{error}.", where=f"[plugins.{self.name}]", next=expected(self.declaration.config)
+            ) from error
+
+    def begin(self, city: City, stored: bytes | None = None) -> None:
+        """Derive ``fixed`` and start the state: new, restored from ``stored``, or fitted to a changed register."""
+        try:
+            if stored is not None:
+                migrate = self.hooks.get("migrate")
+                self.state = state.decode(
+                    stored,
+                    self.declaration.state,
+                    self.declaration.state_version,
+                    migrate[0] if migrate else None,
+                )
+            self.fixed = self._ask("prepare", city=city, config=self.config)
+            self.state = self._ask("start", city=city, config=self.config, fixed=self.fixed, state=self.state)
+        except OndijonError:
+            raise
+        except Exception as error:
+            raise PluginError(f"cannot start: {error!r}.", where=f"plugin {self.name}") from error
+        if not isinstance(self.state, self.declaration.state):
+            raise PluginError(
+                f"start() returned {type(self.state).__name__}, declared is {self.declaration.state.__name__}.",
+                where=f"plugin {self.name}",
+            )
+
+    def stored(self) -> bytes:
+        """The state as bytes, with its version."""
+        return state.encode(self.state, self.declaration.state_version)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the state."""
+        return state.digest(self.state)
+
+    def ticks_due(self, mono: int) -> list[str]:
+        """The declared periods that are due at ``mono`` µs, and when they are next. Missed ones are not repeated."""
+        due = []
+        for name, period_s in self.declaration.ticks.items():
+            period = int(period_s * 1e6)
+            if mono >= self.due.get(name, 0):
+                due.append(name)
+                self.due[name] = (mono // period + 1) * period
+        return due
+
+    def call(self, hook: str, **arguments: Any) -> list[Proposal]:
+        """Ask one hook and check what it answers. Raises whatever the hook raises, or PluginError."""
+        if hook not in self.hooks:
+            return []
+        began = perf_counter_ns()
+        try:
+            answer = self._ask(hook, **arguments, fixed=self.fixed, state=self.state)
+            return self._checked(hook, answer)
+        finally:
+            self.calls += 1
+            self.times.add((perf_counter_ns() - began) / 1000)
+
+    def _ask(self, hook: str, **arguments: Any) -> Any:
+        if hook not in self.hooks:
+            return None
+        function, names = self.hooks[hook]
+        return function(*[arguments[name] for name in names])
+
+    def _checked(self, hook: str, answer: Iterable[Any] | None) -> list[Proposal]:
+        proposals = list(answer) if answer is not None else []
+        for proposal in proposals:
+            if not isinstance(proposal, _PROPOSALS):
+                raise PluginError(
+                    f"{hook} returned {type(proposal).__name__}, not a proposal.",
+                    where=f"plugin {self.name}",
+                    next="Return Emit, Command, Release, Raise, Clear or Publish.",
+                )
+        if len(proposals) > PROPOSALS_MAX:
+            self.dropped += len(proposals) - PROPOSALS_MAX
+        return proposals[:PROPOSALS_MAX]
+
+
+def expected(struct: type[msgspec.Struct]) -> str:
+    """One sentence that names the keys a table may have."""
+    return f"Known keys: {', '.join(field.encode_name for field in msgspec.structs.fields(struct))}."
+
+
+def load(
+    names: Sequence[str], folder: Path | None = None, modules: Mapping[str, ModuleType] | None = None
+) -> list[Plugin]:
+    """Load the allowed plugins, in this order.
+
+    A plugin is an entry point ``ondijon.plugins``, or ``NAME.py`` in ``folder``; ``modules`` hands some in
+    directly (tests). Raises PluginError for one that cannot be found, imported or that does not fit.
+    """
+    plugins = [_load_one(name, folder, modules or {}) for name in names]
+    check_declarations([plugin.declaration for plugin in plugins])
+    return plugins
+
+
+def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType]) -> Plugin:
+    module = modules.get(name) or _import(name, folder)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module, name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(
+            f"{error}.",
+            where=f"plugin {name}",
+            next="A hook takes a subset of the arguments that core/hookspecs.py names.",
+        ) from error
+    hooks = {
+        caller.name: (implementation.function, implementation.argnames)
+        for caller in manager.get_hookcallers(module) or ()
+        for implementation in caller.get_hookimpls()
+    }
+    return Plugin(name, hooks)
+
+
+def _import(name: str, folder: Path | None) -> ModuleType:
+    try:
+        if folder is not None and (folder / f"{name}.py").is_file():
+            return _import_file(name, folder / f"{name}.py")
+        found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+        if found:
+            module: ModuleType = found[0].load()
+            return module
+    except Exception as error:
+        raise PluginError(f"cannot be imported: {error!r}.", where=f"plugin {name}") from error
+    known = sorted(entry.name for entry in entry_points(group=GROUP))
+    raise PluginError(
+        f"is neither installed nor {name}.py in the plugin folder {folder or '(none configured)'}.",
+        where=f"plugin {name}",
+        next=f"Installed are: {', '.join(known) or 'none'}.",
+    )
+
+
+def _import_file(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"ondijon_plugin_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
+    """Match the declarations with one another; return warnings: consumed kinds that nobody emits.
+
+    Raises PluginError where two declare the same name, or one names a kind that nobody declares.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    for declaration in declarations:
+        for part, items in declaration.parts().items():
+            for item in items:
+                key = (part, getattr(item, "code", None) or item.name)
+                if key in taken:
+                    raise PluginError(
+                        f"{declaration.name} and {taken[key]} both declare {part[:-1]} {key[1]!r}.",
+                        next="Rename one.",
+                    )
+                taken[key] = declaration.name
+    for declaration in declarations:
+        _check_references(declaration, taken)
+    emitted = {kind.name for kind in vocabulary.EVENTS} | {name for part, name in taken if part == "events"}
+    return [
+        f"plugin {declaration.name} reads {kind!r}, which no plugin emits."
+        for declaration in declarations
+        for kind in declaration.reads.events
+        if kind not in emitted
+    ]
+
+
+def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], str]) -> None:
+    wanted = [("assets", metric.kind, f"metric {metric.name!r}") for metric in declaration.metrics]
+    wanted += [("assets", verb.targets, f"verb {verb.name!r}") for verb in declaration.verbs]
+    wanted += [
+        ("metrics", verb.verify_metric, f"verb {verb.name!r}")
+        for verb in declaration.verbs
+        if verb.verify_metric
+    ]
+    wanted += [("metrics", name, "reads") for name in declaration.reads.metrics]
+    wanted += [
+        ("assets", kind.parent, f"asset kind {kind.name!r}") for kind in declaration.assets if kind.parent
+    ]
+    wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
+    for part, name, where in wanted:
+        if (part, name) not in taken:
+            raise PluginError(
+                f"{where} names {part[:-1]} {name!r}, which no allowed plugin declares.",
+                where=f"plugin {declaration.name}",
+            )

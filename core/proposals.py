@@ -1,0 +1,65 @@
+"""What a hook may answer. A plugin proposes; the kernel decides, journals, sends."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+
+class Emit(msgspec.Struct, frozen=True, kw_only=True):
+    """Say that something happened. ``data`` is an instance of the Struct declared for ``kind``."""
+
+    kind: str
+    data: msgspec.Struct
+    asset: int | None = None
+    lon: float | None = None
+    lat: float | None = None
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask that ``targets`` (u32[n], asset indexes) take ``values`` (f64[n]) for ``lease_s`` seconds.
+
+    A value is an absolute state, never a toggle. After the lease, and whenever the centre is silent,
+    the device goes back to its own programme. ``deadline_s``: not executed within it, never executed.
+    ``since`` is the µs of the oldest sample that led here, for the latency figures.
+    """
+
+    verb: str
+    targets: np.ndarray
+    values: np.ndarray
+    lease_s: float
+    deadline_s: float = 10.0
+    reason: str
+    since: int = 0
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """End an own command's lease now; its targets go back to their programme."""
+
+    command: str
+
+
+class Raise(msgspec.Struct, frozen=True, kw_only=True):
+    """The condition ``code`` holds on ``asset``. Raising what is raised already changes nothing."""
+
+    asset: int
+    code: str
+    data: dict[str, float | int | str] = {}
+
+
+class Clear(msgspec.Struct, frozen=True, kw_only=True):
+    """The condition ``code`` holds no more on ``asset``."""
+
+    asset: int
+    code: str
+
+
+class Publish(msgspec.Struct, frozen=True, kw_only=True):
+    """Put ``row`` (or take it away: None) under ``key`` of the view."""
+
+    view: str
+    key: str
+    row: msgspec.Struct | None
+
+
+Proposal = Emit | Command | Release | Raise | Clear | Publish

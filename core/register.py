@@ -1,0 +1,190 @@
+"""The numbering that kernel, edges and gateways share: kinds, metrics, verbs, and every asset's slots.
+
+A slot is an asset x metric. Slots are numbered asset by asset, in the order of the register of assets,
+so those of one street lie side by side; added assets come after, and no slot is used twice in a
+generation. The kernel writes the numbering to a file that the edges load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from core.assets import NONE, Assets
+from core.declaration import Declaration, Merge, Metric
+from core.errors import PluginError, WireError
+
+#: How much room a table keeps for assets that are added while it lives.
+HEADROOM = 1024
+
+
+class GatewayEntry(msgspec.Struct, frozen=True):
+    """The assets behind one gateway, by wire index: ids, first slots (u32[n] bytes), kinds (u16[n] bytes)."""
+
+    assets: list[str]
+    first_slot: bytes
+    kind: bytes
+
+
+class MetricEntry(msgspec.Struct, frozen=True):
+    """A metric as the edges need it."""
+
+    name: str
+    deadband: float
+    low: float
+    high: float
+    merge: Merge
+    refresh_s: float
+
+
+class Register(msgspec.Struct, frozen=True, dict=True):
+    """What an edge needs to know of the city; ``metric`` u16[slots] and ``offsets`` i16[kinds, metrics] as bytes."""
+
+    generation: int
+    revision: int
+    kinds: list[str]
+    metrics: list[MetricEntry]
+    verbs: list[str]
+    gateways: dict[str, GatewayEntry]
+    metric: bytes
+    offsets: bytes
+
+    @cached_property
+    def slot_metric(self) -> np.ndarray:
+        """u16[slots]: the metric of each slot."""
+        return np.frombuffer(self.metric, np.uint16)
+
+    @cached_property
+    def kind_offsets(self) -> np.ndarray:
+        """i16[kinds, metrics]: a metric's place among an asset's slots, -1 where it has none."""
+        return np.frombuffer(self.offsets, np.int16).reshape(len(self.kinds), len(self.metrics))
+
+    @property
+    def slots(self) -> int:
+        """Number of slots."""
+        return len(self.slot_metric)
+
+    @property
+    def capacity(self) -> int:
+        """Slots that a table has room for in this generation, from the first revision on."""
+        return self.slots + HEADROOM
+
+    @cached_property
+    def numbering(self) -> bytes:
+        """A digest of all that sessions rest on: equal digests, equal slots, whatever the generation."""
+        return hashlib.sha256(
+            msgspec.msgpack.encode(msgspec.structs.replace(self, generation=0, revision=0))
+        ).digest()
+
+    def rules(self) -> dict[str, np.ndarray]:
+        """The metrics' rules as the columns that ``Slots`` takes."""
+        return {
+            "deadband": np.array([m.deadband for m in self.metrics], np.float64),
+            "low": np.array([m.low for m in self.metrics], np.float64),
+            "high": np.array([m.high for m in self.metrics], np.float64),
+            "merge": np.array([m.merge for m in self.metrics], np.uint8),
+            "refresh_s": np.array([m.refresh_s for m in self.metrics], np.float64),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(msgspec.msgpack.encode(self))
+        temporary.replace(path)
+
+
+def load(path: Path) -> Register:
+    """Read a register. Raises WireError where it is not one."""
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Register)
+    except (OSError, msgspec.DecodeError) as error:
+        raise WireError(
+            f"no register of this version: {error}.", reason="register", where=str(path)
+        ) from error
+
+
+class Numbering:
+    """The slots of a city: arrays over slots and assets, for the kernel's side.
+
+    ``first_slot`` u32[assets] (NONE for a kind without metrics); ``slot_asset`` u32[slots];
+    ``slot_metric`` u16[slots]; ``offsets`` i16[kinds, metrics]; ``metric_index`` name → number.
+    """
+
+    def __init__(self, assets: Assets, declarations: Sequence[Declaration]) -> None:
+        self.assets = assets
+        self.metrics: tuple[Metric, ...] = tuple(m for d in declarations for m in d.metrics)
+        self.verbs = tuple(v for d in declarations for v in d.verbs)
+        self.metric_index = {metric.name: i for i, metric in enumerate(self.metrics)}
+        if len(self.metric_index) != len(self.metrics):
+            raise PluginError("two plugins declare a metric of the same name.", next="Rename one of them.")
+        self.offsets = self._offsets()
+        per_kind = np.sum(self.offsets >= 0, axis=1, dtype=np.int64)
+        per_asset = per_kind[assets.kind] if len(assets) else np.empty(0, np.int64)
+        ends = np.cumsum(per_asset)
+        self.first_slot = np.where(per_asset > 0, ends - per_asset, NONE).astype(np.uint32)
+        self.slot_asset = np.repeat(np.arange(len(assets), dtype=np.uint32), per_asset)
+        self.slot_metric = self._slot_metric(per_asset, ends)
+
+    @property
+    def slots(self) -> int:
+        """Number of slots."""
+        return len(self.slot_asset)
+
+    def slots_of(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """(asset u32[n], slot u32[n]) of all assets that have ``metric``, ascending. Raises KeyError."""
+        number = self.metric_index[metric]
+        asset = self.assets.of_kind(self.metrics[number].kind)
+        if not len(asset):
+            return asset, asset
+        offset = self.offsets[self.assets.kinds.index(self.metrics[number].kind), number]
+        return asset, (self.first_slot[asset] + np.uint32(offset)).astype(np.uint32)
+
+    def register(self, generation: int) -> Register:
+        """The same numbering, as the edges read it."""
+        assets = self.assets
+        gateways = {}
+        for name in assets.gateways:
+            behind = assets.of_gateway(name)
+            gateways[name] = GatewayEntry(
+                [assets.ids[i] for i in behind],
+                self.first_slot[behind].tobytes(),
+                assets.kind[behind].tobytes(),
+            )
+        return Register(
+            generation,
+            assets.revision,
+            list(assets.kinds),
+            [_entry(metric) for metric in self.metrics],
+            [verb.name for verb in self.verbs],
+            gateways,
+            self.slot_metric.tobytes(),
+            self.offsets.tobytes(),
+        )
+
+    def _offsets(self) -> np.ndarray:
+        offsets = np.full((len(self.assets.kinds), len(self.metrics)), -1, np.int16)
+        for k, kind in enumerate(self.assets.kinds):
+            own = [i for i, metric in enumerate(self.metrics) if metric.kind == kind]
+            offsets[k, own] = np.arange(len(own))
+        return offsets
+
+    def _slot_metric(self, per_asset: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        if not self.slots:
+            return np.empty(0, np.uint16)
+        # Per kind, its metrics in order of their offsets; a slot's place within its asset picks one.
+        order = np.argsort(
+            np.where(self.offsets >= 0, self.offsets, np.iinfo(np.int16).max), axis=1, kind="stable"
+        )
+        within = np.arange(self.slots) - np.repeat(ends - per_asset, per_asset)
+        return order[self.assets.kind[self.slot_asset], within].astype(np.uint16)
+
+
+def _entry(metric: Metric) -> MetricEntry:
+    # An unchanged value is told again in good time, or a steady device would look silent.
+    refresh = metric.stale_after_s / 3 if metric.stale_after_s else 0.0
+    return MetricEntry(metric.name, metric.deadband, metric.low, metric.high, metric.merge, refresh)

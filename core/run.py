@@ -1,0 +1,81 @@
+"""A run: what every process of one post shares, written once by the supervisor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.clock import Clock, Origin
+from core.config import EdgesConfig
+from core.errors import ConfigError
+
+FILE = "run.json"
+
+
+class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where gateways connect (TCP): ``telemetry`` takes frames, ``control`` shakes hands, ``events`` the rest."""
+
+    telemetry: str
+    control: str
+    events: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One run of the post. ``folder`` holds its sockets and reports; ``memory_fd`` is inherited by kernel and edge."""
+
+    folder: Path
+    city: Path
+    data: Path
+    plugins: list[str]
+    plugin_folder: Path | None
+    plugin_config: dict[str, dict[str, Any]]
+    adapter_config: dict[str, dict[str, Any]]
+    edges: EdgesConfig
+    origin: Origin
+    step_us: int
+    seed: int
+    endpoints: Endpoints
+    memory_fd: int
+
+    @property
+    def kernel_ipc(self) -> str:
+        """The kernel's door for edges."""
+        return f"ipc://{self.folder}/kernel"
+
+    @property
+    def status_ipc(self) -> str:
+        """Where the kernel publishes its status and the map's layers."""
+        return f"ipc://{self.folder}/status"
+
+    @property
+    def register_path(self) -> Path:
+        """The numbering that the edges load."""
+        return self.folder / "register.msgpack"
+
+    def clock(self) -> Clock:
+        """City time of this run."""
+        return Clock(self.origin)
+
+    def report(self, process: str) -> Path:
+        """Where ``process`` leaves its final figures."""
+        return self.folder / f"report-{process}.json"
+
+    def save(self) -> Path:
+        """Write ``run.json`` into the folder."""
+        path = self.folder / FILE
+        path.write_bytes(msgspec.json.encode(self, enc_hook=str))
+        return path
+
+
+def load(folder: Path) -> Run:
+    """Read the run of a folder. Raises ConfigError."""
+    try:
+        return msgspec.json.decode(
+            (folder / FILE).read_bytes(), type=Run, dec_hook=lambda type, value: type(value)
+        )
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(
+            f"no run here: {error}.", where=str(folder), next="Processes are started by `ondijon run`."
+        ) from error

@@ -1,0 +1,204 @@
+"""The kernel as a process: three threads (intake, journal, reactor) around one pure step."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import structlog
+
+from core import city as cities
+from core import plugins as plugin_host
+from core import run as runs
+from core import status
+from core.clock import Now
+from core.errors import JournalError, OndijonError
+from core.histogram import Histogram
+from core.intake import Intake
+from core.journal import Journal, Record, SqliteJournal
+from core.kernel import Inputs, Kernel, Outputs
+from core.run import Run
+
+log = structlog.get_logger()
+
+#: States are stored this often (s), and at an orderly stop.
+SAVE_S = 60.0
+
+#: Samples of a batch whose age is counted each step: enough for a percentile, cheap at any size.
+AGES_MAX = 256
+
+
+class Service:
+    """Turns the kernel on the grid of steps, in city time."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.clock = run.clock()
+        city = cities.load(run.city)
+        plugins = plugin_host.load(run.plugins, run.plugin_folder)
+        self.journal: Journal = SqliteJournal(run.data, self._on_durable)
+        for plugin in plugins:
+            plugin.configure(run.plugin_config.get(plugin.name, {}))
+            plugin.begin(city, self.journal.load_state(plugin.name))
+        self.kernel = Kernel(city, plugins, self.journal.generation, run.seed)
+        register = self.kernel.numbering.register(self.journal.generation)
+        register.save(run.register_path)
+        self.views = status.Views()
+        self.faults: list[str] = []
+        self.ages = Histogram()
+        self.steps = 0
+        self.skipped = 0
+        self._step = self.clock.mono() // run.step_us
+        self._events: list[Any] = []
+        self._stopping = threading.Event()
+        self._told = self._saved = time.monotonic()
+        self.intake = Intake(run, self.clock, self.journal, register, self._next_step_at)
+
+    def _on_durable(self) -> None:
+        if hasattr(self, "intake"):
+            self.intake.wake()
+
+    def _next_step_at(self) -> float:
+        """CLOCK_MONOTONIC seconds of the next step."""
+        origin = self.run.origin
+        return origin.mono_ns / 1e9 + (self._step + 1) * self.run.step_us / 1e6 / origin.speed
+
+    def main(self) -> None:
+        """Step until asked to stop, then store the states and leave the final figures."""
+        signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.intake.start()
+        log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
+        while not self._stopping.is_set():
+            self._wait_for_grid()
+            self.turn()
+        self._finish()
+
+    def _wait_for_grid(self) -> None:
+        wait = self._next_step_at() - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        grid = self.clock.mono() // self.run.step_us
+        # Behind the grid: one step for all that was missed, and say how much that was.
+        self.skipped += max(0, grid - self._step - 1)
+        self._step = max(grid, self._step + 1)
+
+    def turn(self) -> None:
+        """One step: take, think, journal, let out."""
+        mono = self._step * self.run.step_us
+        now = Now(self._step, self.run.origin.utc + mono, mono)
+        inputs = self.intake.take()
+        events, self._events = [*inputs.events, *self._events], []
+        self._count_ages(inputs)
+        outputs = self.kernel.step(now, Inputs(inputs.hand_overs, events, inputs.reports))
+        self.steps += 1
+        self._journal(now, outputs)
+        for published in outputs.views:
+            self.views.take(published)
+        for fault in outputs.faults:
+            log.error("fault", what=fault)
+        self.faults = (self.faults + outputs.faults)[-20:]
+        self._periodically()
+
+    def _journal(self, now: Now, outputs: Outputs) -> None:
+        records = outputs.records + [
+            Record("event", now.step, now.utc, status.encode(event)) for event in outputs.events
+        ]
+        if not records:
+            return
+        try:
+            last = self.journal.append(records)
+        except JournalError as error:
+            log.critical("journal", why=str(error))
+            raise
+        first = last - len(outputs.events) + 1
+        self._events = [
+            msgspec.structs.replace(event, seq=first + i) for i, event in enumerate(outputs.events)
+        ]
+        self.intake.put(outputs, last)
+
+    def _count_ages(self, inputs: Inputs) -> None:
+        utc = self.clock.utc()
+        for hand_over in inputs.hand_overs:
+            stride = max(1, len(hand_over.time) // AGES_MAX)
+            self.ages.add_all((utc - hand_over.time[::stride]) / self.run.origin.speed)
+
+    def _periodically(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= 1.0:
+            self._told = now
+            self.intake.publish(status.TOPIC, status.encode(self.status()))
+            for plugin in self.kernel.plugins:
+                for layer in plugin.declaration.layers:
+                    self._publish_layer(layer.metric)
+        if now - self._saved >= SAVE_S:
+            self._saved = now
+            self.journal.save_states([(plugin.name, plugin.stored()) for plugin in self.kernel.plugins])
+
+    def _publish_layer(self, metric: str) -> None:
+        number = self.kernel.numbering.metric_index[metric]
+        low, high = self.kernel.numbering.metrics[number].low, self.kernel.numbering.metrics[number].high
+        column = self.kernel.table.column(metric)
+        scaled = np.clip((column.value - low) / (high - low) * 254, 0, 254).astype(np.uint8)
+        # 255 says that nothing is known: never shown as if it were dark.
+        scaled[~column.valid | column.stale] = 255
+        self.intake.publish(status.LAYER + metric.encode(), scaled.tobytes())
+
+    def status(self) -> status.Status:
+        """The figures of this moment."""
+        edge_ages = {
+            edge: Histogram(counts).summary()
+            for edge, counts in self.intake.edge_latency.items()
+            if edge == "telemetry"
+        }
+        return status.Status(
+            generation=self.journal.generation,
+            utc=self.clock.utc(),
+            step=self._step,
+            steps=self.steps,
+            skipped=self.skipped,
+            ready="telemetry" in self.intake.edges and "events" in self.intake.edges,
+            journal=self.journal.durable().local,
+            counts=self.kernel.counts | self.intake.counts,
+            hooks=status.hook_figures(self.kernel),
+            edges=self.intake.edges,
+            alarms=status.alarm_counts(self.kernel),
+            views={view: dict(rows) for view, rows in self.views.rows.items()},
+            latency_us={
+                "sample_to_dirty": edge_ages.get("telemetry", {}),
+                "sample_to_hook": self.ages.summary(),
+            },
+            faults=self.faults,
+        )
+
+    def _finish(self) -> None:
+        # The edges were stopped first: one more step takes what they handed over last.
+        self._step += 1
+        self.turn()
+        self.journal.save_states([(plugin.name, plugin.stored()) for plugin in self.kernel.plugins])
+        self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
+        final = self.status()
+        self.journal.close()
+        self.intake.stop()
+        self.run.report("kernel").write_bytes(msgspec.json.encode(final))
+
+
+def main() -> None:
+    """Entry of the process; the supervisor starts it."""
+    parser = argparse.ArgumentParser(prog="python -m core.service", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the run's folder, made by `ondijon run`")
+    try:
+        Service(runs.load(parser.parse_args().folder)).main()
+    except OndijonError as error:
+        log.critical("kernel stopped", why=str(error))
+        raise SystemExit(error.exit_status) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A plugin's state outside the plugin: stored, restored, hashed, and put back when a hook raises."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core.errors import StateError
+
+
+class _Array(msgspec.Struct, frozen=True):
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    version: int
+    state: msgspec.Raw
+
+
+def _enc_hook(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _Array(value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"a state may not hold {type(value).__name__}")
+
+
+def _dec_hook(wanted: type, value: Any) -> Any:
+    if wanted is np.ndarray or getattr(wanted, "__origin__", None) is np.ndarray:
+        array = msgspec.convert(value, _Array)
+        return np.frombuffer(array.data, np.dtype(array.dtype)).reshape(array.shape).copy()
+    raise NotImplementedError(f"a state may not hold {wanted}")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_enc_hook, order="deterministic")
+
+
+def encode(state: msgspec.Struct, version: int) -> bytes:
+    """The state as bytes: equal states give equal bytes. Raises StateError for what cannot be stored."""
+    try:
+        return _encoder.encode(_Stored(version, msgspec.Raw(_encoder.encode(state))))
+    except (NotImplementedError, TypeError, OverflowError) as error:
+        raise StateError(
+            f"{error}.", where=type(state).__name__, next="Keep numbers, texts, Structs, numpy arrays."
+        ) from error
+
+
+def decode(
+    data: bytes,
+    struct: type[msgspec.Struct],
+    version: int,
+    migrate: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None,
+) -> Any:
+    """The state stored in ``data``, migrated where it is older. Raises StateError naming both versions."""
+    try:
+        stored = msgspec.msgpack.decode(data, type=_Stored)
+        if stored.version > version:
+            raise StateError(
+                f"stored by version {stored.version} of the state, this plugin knows {version}.",
+                where=struct.__name__,
+                next="Install the newer plugin again.",
+            )
+        if stored.version == version:
+            return msgspec.msgpack.decode(stored.state, type=struct, dec_hook=_dec_hook)
+        if migrate is None:
+            raise StateError(
+                f"stored by version {stored.version} of the state, and the plugin has no `migrate`.",
+                where=struct.__name__,
+                next=f"Write migrate(state, version) from {stored.version} to {version}.",
+            )
+        return msgspec.convert(
+            migrate(msgspec.msgpack.decode(stored.state), stored.version), struct, dec_hook=_dec_hook
+        )
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError) as error:
+        raise StateError(f"cannot be restored: {error}.", where=struct.__name__) from error
+
+
+def digest(state: msgspec.Struct) -> bytes:
+    """SHA-256 of a state."""
+    return hashlib.sha256(encode(state, 0)).digest()
+
+
+def copy(value: Any) -> Any:
+    """A deep copy of a state, fast for Structs of arrays."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, msgspec.Struct):
+        return type(value)(**{name: copy(getattr(value, name)) for name in value.__struct_fields__})
+    if isinstance(value, dict):
+        return {key: copy(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return type(value)(copy(item) for item in value)
+    return value

@@ -1,0 +1,81 @@
+"""The post's own figures, as the kernel publishes them once a second and leaves them at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core import proposals
+from core.kernel import Kernel
+
+TOPIC = b"status"
+LAYER = b"layer "
+
+
+class HookFigures(msgspec.Struct, frozen=True):
+    """Calls of a plugin's hooks and their times in µs."""
+
+    calls: int
+    p50_us: float | None
+    p99_us: float | None
+    errors: int
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """One status. ``utc`` µs of city time; ``views`` view → key → row; ``edges`` edge → counter → n."""
+
+    generation: int
+    utc: int
+    step: int
+    steps: int
+    skipped: int
+    ready: bool
+    journal: int
+    counts: dict[str, int]
+    hooks: dict[str, HookFigures]
+    edges: dict[str, dict[str, int]]
+    alarms: dict[str, int]
+    views: dict[str, dict[str, Any]]
+    latency_us: dict[str, dict[str, float | None]]
+    faults: list[str]
+
+
+decode = msgspec.msgpack.Decoder(Status).decode
+encode = msgspec.msgpack.Encoder().encode
+
+
+class Views:
+    """The rows that plugins published, newest by view and key."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, msgspec.Struct]] = {}
+
+    def take(self, published: proposals.Publish) -> None:
+        """Put or take away a row."""
+        view = self.rows.setdefault(published.view, {})
+        if published.row is None:
+            view.pop(published.key, None)
+        else:
+            view[published.key] = published.row
+
+
+def hook_figures(kernel: Kernel) -> dict[str, HookFigures]:
+    """The hook figures of each plugin."""
+    return {
+        plugin.name: HookFigures(
+            plugin.calls,
+            plugin.times.percentile(50),
+            plugin.times.percentile(99),
+            plugin.errors + plugin.dropped,
+        )
+        for plugin in kernel.plugins
+    }
+
+
+def alarm_counts(kernel: Kernel) -> dict[str, int]:
+    """Active alarms by code."""
+    counts: dict[str, int] = {}
+    for alarm in kernel.alarms.active():
+        counts[alarm.code] = counts.get(alarm.code, 0) + 1
+    return counts

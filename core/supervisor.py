@@ -1,0 +1,233 @@
+"""Starts every process of the post, watches them, starts again what died, and stops all in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from core import adapter as adapters
+from core import link
+from core.clock import SECOND, origin_now
+from core.config import Config
+from core.errors import ConfigError
+from core.run import Endpoints, Run
+
+log = structlog.get_logger()
+
+#: A process that dies is started again after this long (s), doubling to the second figure while it keeps dying.
+BACKOFF_S = (0.5, 30.0)
+
+#: One that ran this long (s) is well: its back-off begins anew.
+WELL_S = 30.0
+
+#: How long (s) a process may take to stop before it is killed.
+STOP_S = 8.0
+
+#: Exit statuses that another start would not mend.
+HOPELESS = (ConfigError.exit_status, 65)
+
+
+class Figures(msgspec.Struct):
+    """What one process used, over all its starts."""
+
+    cpu_s: float = 0.0
+    rss_max_mib: float = 0.0
+    starts: int = 0
+
+
+class Process:
+    """One watched process."""
+
+    def __init__(self, name: str, command: Sequence[str], fds: Sequence[int], log_folder: Path) -> None:
+        self.name = name
+        self.figures = Figures()
+        self.hopeless = False
+        self._command = command
+        self._fds = fds
+        self._log = (log_folder / f"{name}.log").open("ab")
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._started = self._again_at = 0.0
+        self._backoff = BACKOFF_S[0]
+
+    def start(self) -> None:
+        """Start it; threads of numeric libraries are held to one, the cores belong to the processes."""
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._popen = subprocess.Popen(
+            self._command,
+            pass_fds=self._fds,
+            stdout=self._log,
+            stderr=self._log,
+            env=environment,
+            start_new_session=True,
+        )
+        self._started = time.monotonic()
+        self.figures.starts += 1
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._popen.pid if self._popen else None
+
+    def watch(self) -> None:
+        """Reap it if it ended, start it again when its back-off is over."""
+        if self._popen is not None:
+            if not self._reap(os.WNOHANG):
+                return
+            self._plan_restart()
+        elif not self.hopeless and time.monotonic() >= self._again_at:
+            self.start()
+
+    def _reap(self, options: int) -> bool:
+        assert self._popen is not None
+        try:
+            pid, status, usage = os.wait4(self._popen.pid, options)
+        except ChildProcessError:
+            pid, status, usage = self._popen.pid, 0, None
+        if pid == 0:
+            return False
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        if usage is not None:
+            self.figures.cpu_s += usage.ru_utime + usage.ru_stime
+            self.figures.rss_max_mib = max(self.figures.rss_max_mib, usage.ru_maxrss / 1024)
+        self.exit_status = self._popen.returncode
+        self._popen = None
+        return True
+
+    def _plan_restart(self) -> None:
+        ran = time.monotonic() - self._started
+        self.hopeless = self.exit_status in HOPELESS
+        self._backoff = BACKOFF_S[0] if ran > WELL_S else self._backoff
+        self._again_at = time.monotonic() + self._backoff
+        log.error(
+            "process ended",
+            process=self.name,
+            status=self.exit_status,
+            again_in_s=self._backoff,
+            log=self._log.name,
+        )
+        self._backoff = min(self._backoff * 2, BACKOFF_S[1])
+
+    def stop(self) -> None:
+        """Ask it to end, wait, kill it if it does not."""
+        if self._popen is None:
+            return
+        self._popen.send_signal(signal.SIGTERM)
+        until = time.monotonic() + STOP_S
+        while time.monotonic() < until:
+            if self._reap(os.WNOHANG):
+                return
+            time.sleep(0.02)
+        log.error("process killed", process=self.name, after_s=STOP_S)
+        self._popen.kill()
+        self._reap(0)
+
+
+class Supervisor:
+    """All processes of one run. ``start``, then ``watch`` or ``turn`` until ``stop``."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        config.post.data.mkdir(parents=True, exist_ok=True)
+        start = config.time.start
+        self.run = Run(
+            folder=folder,
+            city=config.post.city,
+            data=config.post.data,
+            plugins=config.post.plugins,
+            plugin_folder=config.post.plugin_folder,
+            plugin_config=config.plugins,
+            adapter_config=config.adapters,
+            edges=config.edges,
+            origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
+            step_us=config.post.step_ms * 1000,
+            seed=config.post.seed,
+            endpoints=_endpoints(config),
+            memory_fd=link.create_memory(config.edges.slots),
+        )
+        self.run.save()
+        # In the order they start; they stop the other way round, so that what is on its way arrives.
+        self.processes = [
+            self._process("kernel", "core.service", fds=[self.run.memory_fd]),
+            self._process("edge-telemetry", "core.edge_process", "telemetry", fds=[self.run.memory_fd]),
+            self._process("edge-events", "core.edge_process", "events"),
+        ]
+        for name, table in config.adapters.items():
+            adapter = adapters.load(name)
+            for part in range(adapter.parts(adapter.configure(table))):
+                self.processes.append(self._process(f"{name}-{part}", "core.adapter", name, str(part)))
+        self._stopping = threading.Event()
+
+    def _process(self, name: str, module: str, *arguments: str, fds: Sequence[int] = ()) -> Process:
+        command = [sys.executable, "-m", module, *arguments, str(self.folder)]
+        return Process(name, command, fds, self.folder)
+
+    def start(self) -> None:
+        """Start every process."""
+        for process in self.processes:
+            process.start()
+            log.info("process started", process=process.name, pid=process.pid)
+
+    def turn(self) -> None:
+        """Look after each process once. Raises ConfigError where one cannot be helped by a restart."""
+        for process in self.processes:
+            process.watch()
+            if process.hopeless:
+                raise ConfigError(
+                    f"process {process.name} ended with status {process.exit_status}.",
+                    where=str(self.folder / f"{process.name}.log"),
+                    next=last_line(self.folder / f"{process.name}.log"),
+                )
+
+    def watch(self) -> None:
+        """Look after the processes until a signal asks to stop."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self._stopping.set())
+        while not self._stopping.wait(0.2):
+            self.turn()
+
+    def stop(self) -> None:
+        """Stop all: adapters first, then edges, then the kernel, so that nothing on its way is lost."""
+        for process in reversed(self.processes):
+            process.stop()
+        os.close(self.run.memory_fd)
+
+    def alive(self) -> bool:
+        """Every process runs."""
+        return all(process.pid is not None for process in self.processes)
+
+
+def _endpoints(config: Config) -> Endpoints:
+    edges = config.edges
+    ports = [edges.telemetry_port, edges.control_port, edges.events_port]
+    free = iter(_free_ports(edges.address, ports.count(0)))
+    telemetry, control, events = (f"tcp://{edges.address}:{port or next(free)}" for port in ports)
+    return Endpoints(telemetry, control, events)
+
+
+def _free_ports(address: str, n: int) -> list[int]:
+    sockets = [socket.create_server((address, 0)) for _ in range(n)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log: usually the sentence a person needs."""
+    try:
+        lines = path.read_text("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

@@ -1,0 +1,214 @@
+"""The telemetry edge: samples come in over PULL, are merged in a staging table, and cross to the kernel."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import numpy as np
+import structlog
+import zmq
+
+from core import link, wire
+from core._fast.ingest import Ingest, resolve_libzmq
+from core._fast.slots import Slots
+from core.edge import Edge
+from core.errors import WireError
+from core.register import HEADROOM, Register
+from core.run import Run
+
+log = structlog.get_logger()
+
+#: Samples wait in the socket up to this many messages a gateway; the table conflates, the queue does not.
+TELEMETRY_QUEUE = 10_000
+
+#: A columnar frame's largest size, with room.
+FRAME_MAX = 32_768
+
+#: How long (s) an ending session waits for samples that are still on their way.
+BYE_PATIENCE_S = 1.0
+
+
+class TelemetryEdge(Edge):
+    """Owns the sessions and the staging table. Without credit it goes on merging: memory is bounded by the slots."""
+
+    name = "telemetry"
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.control = self.listen(zmq.ROUTER, run.endpoints.control)
+        self.frames = self.listen(zmq.PULL, run.endpoints.telemetry, queue=TELEMETRY_QUEUE, message=FRAME_MAX)
+        self.buffers = link.Buffers(run.memory_fd, writable=True)
+        self.ingest: Ingest | None = None
+        self._credits: list[link.Descriptor] = []
+        self._handed = 0
+        self._leaving: dict[str, tuple[int, float]] = {}
+        self._finished: dict[str, int] = {}
+        try:
+            version = resolve_libzmq()
+            self.portable = False
+            log.info("ingest", engine="libzmq", version=version)
+        except OSError as error:
+            self.portable = True
+            log.warning("ingest", engine="pyzmq", why=str(error))
+
+    def serve(self, ready: dict[Any, int]) -> None:
+        """Drain the frames, answer the control socket, hand over what there is credit for."""
+        if self.frames in ready:
+            self._drain_frames()
+        if self.control in ready:
+            self.hear(self.control)
+        if self._leaving:
+            self._let_go()
+        if self._credits:
+            self._hand_over()
+
+    def _drain_frames(self) -> int:
+        if self.ingest is None:
+            return self._discard()
+        return self.ingest.drain_portable(self.frames) if self.portable else self.ingest.drain(self.frames)
+
+    def _discard(self) -> int:
+        # Before the first register there is no session: nobody honest sends yet.
+        n = 0
+        while n < 1000 and self.frames.poll(0):
+            self.frames.recv_multipart()
+            n += 1
+        self.count("discarded", n)
+        return n
+
+    # -- the kernel
+
+    def on_numbered(self, register: Register) -> None:
+        """Keep table and sessions where the numbering is the same, else begin anew."""
+        if self.ingest is not None and self._numbering == register.numbering:
+            # Another kernel, the same city: it has an empty table and gets all we know.
+            self.ingest.slots.mark_all()
+        else:
+            self._begin(register)
+        self._credits.clear()
+        self._numbering = register.numbering
+
+    def _begin(self, register: Register) -> None:
+        if self.ingest is not None:
+            self._keep_counts()
+        for gateway in list(self.peers):
+            super().forget(gateway)
+        self._leaving.clear()
+        slots = Slots(min(register.slots + HEADROOM, self.buffers.slots), **register.rules())
+        slots.extend(register.slot_metric)
+        origin = self.run.origin
+        self.ingest = Ingest(
+            slots,
+            register.kind_offsets,
+            sessions=self.run.edges.sessions,
+            origin_utc=origin.utc,
+            origin_mono=origin.mono_ns,
+            speed=origin.speed,
+            tolerance=int(2_000_000 * max(1.0, origin.speed)),
+        )
+
+    def _keep_counts(self) -> None:
+        assert self.ingest is not None
+        for name, n in self.ingest.counters().items():
+            self._finished[name] = self._finished.get(name, 0) + n
+
+    def on_credit(self, credit: link.Descriptor) -> None:
+        """A buffer is ours again."""
+        if self.register is not None and credit.generation == self.register.generation:
+            self._credits.append(credit)
+
+    def _hand_over(self) -> None:
+        ingest = self.ingest
+        if ingest is None or not ingest.slots.changed or self.register is None:
+            return
+        credit = self._credits.pop(0)
+        count = ingest.slots.collect(*self.buffers.columns[credit.buffer])
+        self._handed += 1
+        self.tell_kernel(link.Descriptor(self.register.generation, credit.buffer, count, self._handed).pack())
+
+    def figures(self) -> link.Counters:
+        """The counters of ingest and of the control socket, and the ages of samples at the dirty set."""
+        counts = dict(self.counts)
+        counts["handed_over"] = self._handed
+        latency = b""
+        if self.ingest is not None:
+            for name, n in self.ingest.counters().items():
+                counts[name] = n + self._finished.get(name, 0)
+            counts["dirty"] = self.ingest.slots.changed
+            latency = self.ingest.latencies().tobytes()
+        return link.Counters(self.name, counts, latency, len(self.peers))
+
+    # -- the gateways
+
+    def on_message(
+        self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
+    ) -> None:
+        """Handshakes, heartbeats and farewells."""
+        if isinstance(message, wire.Hello):
+            self._greet(route, message)
+        elif isinstance(message, wire.Beat):
+            self._beat(route, message)
+        elif isinstance(message, wire.Bye):
+            gateway, peer = self.peer_of(route)
+            if message.session == peer.session:
+                self._leaving[gateway] = (message.sent, time.monotonic() + BYE_PATIENCE_S)
+        else:
+            raise WireError(f"{type(message).__name__} belongs to the events socket.", reason="wrong_socket")
+
+    def _greet(self, route: bytes, hello: wire.Hello) -> None:
+        peer = self.admit(route, hello)
+        assert self.ingest is not None
+        assert self.register is not None
+        entry = self.register.gateways[hello.gateway]
+        while not peer.session:
+            session = secrets.randbits(32)
+            try:
+                self.ingest.open(
+                    session, np.frombuffer(entry.first_slot, np.uint32), np.frombuffer(entry.kind, np.uint16)
+                )
+                peer.session = session
+            except KeyError:
+                self.count("session_redrawn")
+        self.answer(self.control, route, self.welcome(hello.gateway, peer.session))
+
+    def _beat(self, route: bytes, beat: wire.Beat) -> None:
+        gateway = self.routes.get(route)
+        known = gateway is not None and self.peers[gateway].session == beat.session
+        if known:
+            _, peer = self.peer_of(route)
+            peer.sent = beat.sent
+        self.answer(self.control, route, wire.BeatBack(self.boot, known))
+
+    def _let_go(self) -> None:
+        for gateway, (sent, until) in list(self._leaving.items()):
+            peer = self.peers.get(gateway)
+            if peer is None or self.ingest is None:
+                del self._leaving[gateway]
+                continue
+            came = self.ingest.session(peer.session)[0]
+            if came == sent & 0xFFFFFFFF or time.monotonic() > until:
+                peer.sent = sent
+                self.forget(gateway)
+
+    def forget(self, gateway: str) -> None:
+        """Close the session; what it said it sent and never came is lost, and counted so."""
+        peer = self.peers[gateway]
+        self._leaving.pop(gateway, None)
+        if peer.session and self.ingest is not None:
+            self.ingest.close(peer.session, peer.sent)
+        super().forget(gateway)
+
+    def drain(self) -> None:
+        """Take the samples that are on their way, hand the last of them over."""
+        until = time.monotonic() + 3.0
+        quiet = 0
+        while time.monotonic() < until and (quiet < 3 or self._waits_to_hand_over()):
+            self.turn(50)
+            quiet = 0 if self.frames.poll(0) or self._leaving else quiet + 1
+        for gateway in list(self.peers):
+            self.forget(gateway)
+
+    def _waits_to_hand_over(self) -> bool:
+        return self.ingest is not None and self.ingest.slots.changed > 0

@@ -1,0 +1,61 @@
+"""The kernel's own event kinds: what any trade may read without knowing another trade."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.declaration import AlarmKind, EventKind, Text
+
+#: Name under which the kernel emits, and under which its own alarms stand.
+POST = "post"
+
+
+class CommandEnded(msgspec.Struct, frozen=True):
+    """A command came to an end: executed, refused, expired, failed, unknown or superseded."""
+
+    command: str
+    verb: str
+    by: str
+    state: str
+    reason: str = ""
+    failed: int = 0
+
+
+class AlarmChanged(msgspec.Struct, frozen=True):
+    """An alarm took another state; ``asset`` is the asset's id, or empty for the post itself."""
+
+    code: str
+    asset: str
+    state: str
+    priority: int
+
+
+class PluginFailed(msgspec.Struct, frozen=True):
+    """A plugin's hook raised; its state was put back and its proposals were dropped."""
+
+    plugin: str
+    hook: str
+    error: str
+
+
+EVENTS = (
+    EventKind(
+        name="post.command.ended", data=CommandEnded, text=Text(fr="Commande terminée", en="Command ended")
+    ),
+    EventKind(
+        name="post.alarm.changed", data=AlarmChanged, text=Text(fr="Alarme modifiée", en="Alarm changed")
+    ),
+    EventKind(
+        name="post.plugin.failed", data=PluginFailed, text=Text(fr="Métier en défaut", en="Trade failed")
+    ),
+)
+
+ALARMS = (
+    AlarmKind(code="plugin_failed", priority=1, text=Text(fr="Métier en défaut", en="Trade failed")),
+    AlarmKind(code="edge_refused", priority=1, text=Text(fr="Frontal non fiable", en="Edge refused")),
+    AlarmKind(
+        code="limit_reached",
+        priority=2,
+        text=Text(fr="Limite atteinte dans le poste", en="A limit of the post is reached"),
+    ),
+)

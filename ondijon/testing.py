@@ -1,0 +1,373 @@
+"""A post in a test: the real step, gate and journal interface, with a fake clock, disk and transport.
+
+    post = Post(City.small(), ["lighting"], start="2026-01-15T23:30:00+01:00")
+    post.sample("S0001", "presence_sensor.presence", 1)
+    post.run(seconds=1)
+    assert post.orders
+
+No process, no socket; a post is built in some milliseconds.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core import city as cities
+from core import plugins as plugin_host
+from core import proposals
+from core.alarms import Alarm
+from core.assets import NONE, AssetChange, Assets
+from core.city import Communes, Description, Streets, arcs
+from core.clock import SECOND, Now
+from core.event import Event, Source
+from core.journal import Durable, Record
+from core.kernel import Inputs, Kernel, Outputs
+from core.plugins import Plugin
+from core.table import HandOver
+from core.wire import Fault, Order, Reports
+
+__all__ = ["City", "MemoryJournal", "Post"]
+
+STEP_US = 50_000
+
+
+class City(cities.City):
+    """A city for tests."""
+
+    @classmethod
+    def small(cls, seed: int = 0) -> City:
+        """30 lamps on 3 streets, 10 sensors, 3 cabinets, 2 junctions, 2 communes; the same for the same seed."""
+        rng = np.random.Generator(np.random.Philox(seed))
+        return cls(
+            Description(
+                format=cities.FORMAT,
+                name="Petite-Ville",
+                timezone="Europe/Paris",
+                licence="Apache-2.0",
+                origin="made for tests",
+                synthetic=["everything"],
+            ),
+            _communes(),
+            _streets(),
+            _assets(rng),
+        )
+
+
+_LON, _LAT, _DEGREE = 5.04, 47.32, 1 / 111_195.0
+
+
+def _communes() -> Communes:
+    lon = _LON + np.array([-0.01, 0.002, 0.002, -0.01, -0.01, 0.002, 0.02, 0.02, 0.002, 0.002])
+    lat = _LAT + np.array([-0.01, -0.01, 0.01, 0.01, -0.01, -0.01, -0.01, 0.01, 0.01, -0.01])
+    return Communes(("Petite-Ville", "Voisine"), np.array([0, 5, 10], np.uint32), lon, lat)
+
+
+def _streets() -> Streets:
+    # One street of three edges from west to east: node 1 and node 2 are the two junctions.
+    node_lon = _LON + np.arange(4) * 300 * _DEGREE / np.cos(np.radians(_LAT))
+    node_lat = np.full(4, _LAT)
+    edge_from, edge_to = np.arange(3, dtype=np.uint32), np.arange(1, 4, dtype=np.uint32)
+    oneway = np.zeros(3, np.int8)
+    start, to, edge = arcs(4, edge_from, edge_to, oneway)
+    return Streets(
+        names=("Rue de la Liberté", "Rue des Godrans", "Rue Musette"),
+        node_lon=node_lon,
+        node_lat=node_lat,
+        edge_from=edge_from,
+        edge_to=edge_to,
+        edge_length_m=np.full(3, 300, np.float32),
+        edge_class=np.array([2, 3, 3], np.uint8),
+        edge_oneway=oneway,
+        edge_name=np.arange(3, dtype=np.uint32),
+        point_start=np.array([0, 2, 4, 6], np.uint32),
+        point_lon=np.repeat(node_lon, 2)[1:-1],
+        point_lat=np.repeat(node_lat, 2)[1:-1],
+        arc_start=start,
+        arc_to=to,
+        arc_edge=edge,
+    )
+
+
+def _assets(rng: np.random.Generator) -> Assets:
+    rows: list[tuple[str, str, int, float, int, int]] = []
+    cabinets = [(f"A{e + 1:04}", "cabinet", e, 5.0, NONE, e) for e in range(3)]
+    lamps = [(f"L{i + 1:04}", "lamp", i // 10, 15.0 + 30 * (i % 10), i // 10, i // 10) for i in range(30)]
+    sensors = [
+        (f"S{i + 1:04}", "presence_sensor", i * 3 // 10, lamps[i * 3][3], 3 + i * 3, lamps[i * 3][5])
+        for i in range(10)
+    ]
+    junctions = [(f"J{i + 1:04}", "junction", i, 300.0, NONE, NONE) for i in range(2)]
+    rows = [*cabinets, *lamps, *sensors, *junctions]
+    kinds = ("cabinet", "lamp", "presence_sensor", "junction")
+    edge = np.array([row[2] for row in rows])
+    offset = np.array([row[3] for row in rows])
+    lon = _LON + (edge * 300 + offset) * _DEGREE / np.cos(np.radians(_LAT))
+    conflict = [min(row[3], 300 - row[3]) < 20 and row[2] == 0 for row in lamps]
+    return Assets(
+        ids=[row[0] for row in rows],
+        names=[row[0] for row in rows],
+        kinds=kinds,
+        gateways=[f"gw-A{e + 1:04}" for e in range(3)],
+        columns={
+            "kind": np.array([kinds.index(row[1]) for row in rows]),
+            "commune": (edge == 2).astype(int),
+            "lon": lon,
+            "lat": np.full(len(rows), _LAT),
+            "edge": edge,
+            "offset_m": offset,
+            "parent": np.array([row[4] for row in rows]),
+            "gateway": np.array([row[5] for row in rows]),
+            "since": np.zeros(len(rows)),
+            "until": np.zeros(len(rows)),
+        },
+        attributes={
+            "cabinet": {"meter_class_pct": [1.0] * 3},
+            "lamp": {
+                "power_w": [float(p) for p in rng.choice([36.0, 48.0, 60.0], 30)],
+                "old_power_w": [115.0] * 30,
+                "old_hours": [4100.0] * 30,
+                "lighting_class": ["M4"] * 10 + ["P3"] * 20,
+                "conflict": conflict,
+            },
+            "presence_sensor": {"range_m": [12.0] * 10},
+            "junction": {"arms": [4, 4]},
+        },
+    )
+
+
+class MemoryJournal:
+    """The journal's interface on a list. ``hold`` keeps records from becoming durable, as a slow disk would."""
+
+    generation = 1
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.states: dict[str, bytes] = {}
+        self.hold = False
+        self._durable = 0
+
+    def append(self, records: Sequence[Record]) -> int:
+        """Number and keep the records."""
+        self.records += records
+        if not self.hold:
+            self._durable = len(self.records)
+        return len(self.records)
+
+    def durable(self) -> Durable:
+        """The last sequence that counts as safe."""
+        return Durable(self._durable, self._durable)
+
+    def read(self, after: int = 0) -> Iterator[tuple[int, Record]]:
+        """The records above ``after`` that are durable."""
+        return ((i + 1, record) for i, record in enumerate(self.records[: self._durable]) if i >= after)
+
+    def truncate(self, before: int) -> None:
+        """A test's journal forgets nothing."""
+
+    def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
+        """Keep the states."""
+        self.states |= dict(states)
+
+    def load_state(self, plugin: str) -> bytes | None:
+        """A kept state."""
+        return self.states.get(plugin)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Post:
+    """A whole post in memory.
+
+    ``plugins`` are names of installed plugins or modules of hooks; ``config`` maps a plugin's name to its
+    table. With ``reload`` every plugin's state is stored and restored after each step, and must stay the
+    same. Devices answer each order as executed, unless ``answers`` is False.
+    """
+
+    def __init__(
+        self,
+        city: cities.City,
+        plugins: Sequence[str | ModuleType],
+        *,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        start: str | datetime.datetime = "2026-01-15T23:30:00+01:00",
+        seed: int = 0,
+        reload: bool = False,
+        answers: bool = True,
+    ) -> None:
+        begin = datetime.datetime.fromisoformat(start) if isinstance(start, str) else start
+        self.origin = int(begin.timestamp() * SECOND)
+        self.mono = 0
+        self.journal = MemoryJournal()
+        modules = {_name(plugin): plugin for plugin in plugins if isinstance(plugin, ModuleType)}
+        names = [plugin if isinstance(plugin, str) else _name(plugin) for plugin in plugins]
+        self.plugins: list[Plugin] = plugin_host.load(names, modules=modules)
+        for plugin in self.plugins:
+            plugin.configure((config or {}).get(plugin.name, {}))
+            plugin.begin(city)
+        self.kernel = Kernel(city, self.plugins, self.journal.generation, seed)
+        self.events: list[Event] = []
+        self.orders: list[tuple[str, Order]] = []
+        self.faults: list[str] = []
+        self.views: dict[str, dict[str, msgspec.Struct]] = {}
+        self._reload = reload
+        self._answers = answers
+        self._samples: list[tuple[int, float, int]] = []
+        self._next_events: list[Event] = []
+        self._reports: list[tuple[str, Reports]] = []
+
+    # -- what comes in
+
+    @property
+    def utc(self) -> int:
+        """City time of the next step, µs."""
+        return self.origin + self.mono
+
+    def sample(self, asset: str, metric: str, value: float, at: int | None = None) -> None:
+        """A sample arrives before the next step."""
+        self.samples([asset], metric, [value], at)
+
+    def samples(
+        self, assets: Sequence[str], metric: str, values: Sequence[float], at: int | None = None
+    ) -> None:
+        """Samples of one metric arrive before the next step. Raises KeyError for unknown names."""
+        numbering = self.kernel.numbering
+        known, slots = numbering.slots_of(metric)
+        by_asset = dict(zip(known.tolist(), slots.tolist(), strict=True))
+        time = self.utc if at is None else at
+        for asset, value in zip(assets, values, strict=True):
+            self._samples.append((by_asset[numbering.assets.index[asset]], float(value), time))
+
+    def event(self, kind: str, data: msgspec.Struct | dict[str, Any], asset: str | None = None) -> None:
+        """An event arrives from outside and is committed."""
+        seq = self.journal.append([Record("event", 0, self.utc, b"")])
+        index = self.kernel.city.assets.index[asset] if asset else None
+        self._next_events.append(
+            Event(
+                seq=seq,
+                kind=kind,
+                at_utc=self.utc,
+                received_utc=self.utc,
+                mono=self.mono,
+                source=Source(gateway="test"),
+                trade=kind.partition(".")[0],
+                asset=index,
+                data=data,
+            )
+        )
+
+    def report(self, gateway: str, executed: int, failed: Sequence[tuple[int, Fault]] = ()) -> None:
+        """A gateway answers its orders up to number ``executed``."""
+        self._reports.append((gateway, Reports(executed, executed, tuple(failed))))
+
+    def change(self, change: AssetChange) -> None:
+        """The register of assets changes between two steps."""
+        self.journal.append([Record("asset", 0, self.utc, b"")])
+        self.kernel.renumber(self.kernel.city.with_assets(self.kernel.city.assets.apply(change)))
+
+    # -- time
+
+    def step(self) -> Outputs:
+        """One step of the kernel."""
+        now = Now(self.mono // STEP_US, self.utc, self.mono)
+        inputs = Inputs(self._hand_over(), self._next_events, self._reports)
+        self._next_events, self._reports = [], []
+        outputs = self.kernel.step(now, inputs)
+        self._keep(outputs)
+        self.mono += STEP_US
+        if self._reload:
+            self.reload()
+        return outputs
+
+    def run(self, seconds: float) -> None:
+        """Steps for ``seconds`` of city time."""
+        for _ in range(round(seconds * SECOND / STEP_US)):
+            self.step()
+
+    def jump(self, seconds: float) -> None:
+        """City time passes without steps, as when the post was stopped."""
+        self.mono += int(seconds * SECOND)
+
+    def reload(self) -> None:
+        """Store and restore every plugin. Raises AssertionError where a state does not come back the same."""
+        for plugin in self.plugins:
+            before = plugin.digest()
+            plugin.begin(self.kernel.city, plugin.stored())
+            assert plugin.digest() == before, f"the state of {plugin.name} does not survive a restart"
+
+    def digest(self) -> str:
+        """The hash of table and states."""
+        return self.kernel.digest()
+
+    # -- what came of it
+
+    @property
+    def alarms(self) -> dict[tuple[str, str], Alarm]:
+        """Known alarms by (asset id, code); the post's own have the id ''."""
+        ids = self.kernel.city.assets.ids
+        known = self.kernel.alarms.known.items()
+        return {("" if asset == NONE else ids[asset], code): alarm for (asset, code), alarm in known}
+
+    def commanded(self, asset: str) -> list[float]:
+        """The values ordered of one asset so far, in order."""
+        assets = self.kernel.city.assets
+        i = assets.index[asset]
+        gateway, index = assets.gateways[assets.gateway[i]], assets.wire_index[i]
+        found = []
+        for name, order in self.orders:
+            if name == gateway:
+                indexes, values = order.targets()
+                found += values[indexes == index].tolist()
+        return found
+
+    def events_of(self, kind: str) -> list[Event]:
+        """The events of one kind so far."""
+        return [event for event in self.events if event.kind == kind]
+
+    def _hand_over(self) -> list[HandOver]:
+        if not self._samples:
+            return []
+        samples, self._samples = self._samples, []
+        return [
+            HandOver(
+                "test",
+                self.journal.generation,
+                np.array([s[0] for s in samples], np.uint32),
+                np.array([s[1] for s in samples], np.float64),
+                np.array([s[2] for s in samples], np.int64),
+                np.ones(len(samples), np.uint32),
+            )
+        ]
+
+    def _keep(self, outputs: Outputs) -> None:
+        records = [*outputs.records, *(Record("event", 0, event.at_utc, b"") for event in outputs.events)]
+        last = self.journal.append(records)
+        first = last - len(outputs.events) + 1
+        numbered = [msgspec.structs.replace(e, seq=first + i) for i, e in enumerate(outputs.events)]
+        self._next_events = numbered
+        self.events += numbered
+        self.orders += outputs.orders
+        self.faults += outputs.faults
+        for published in outputs.views:
+            self._publish(published)
+        if self._answers:
+            for gateway, order in outputs.orders:
+                self.report(gateway, order.n)
+
+    def _publish(self, published: proposals.Publish) -> None:
+        rows = self.views.setdefault(published.view, {})
+        if published.row is None:
+            rows.pop(published.key, None)
+        else:
+            rows[published.key] = published.row
+
+
+def _name(module: ModuleType) -> str:
+    declaration = module.declare()
+    return str(declaration.name)

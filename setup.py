@@ -1,0 +1,35 @@
+"""Builds the native extensions, one for each .pyx of core/_fast; all else stands in pyproject.toml.
+
+``ONDIJON_CHECKED=1`` keeps Cython's bounds checks in, for the checked test build.
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CHECKED = os.environ.get("ONDIJON_CHECKED") == "1"
+
+EXTENSIONS = [
+    Extension(
+        f"core._fast.{source.stem}",
+        [str(source)],
+        extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-fno-math-errno"],
+        libraries=["dl"],
+    )
+    for source in sorted(Path("core/_fast").glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        EXTENSIONS,
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": CHECKED,
+            "wraparound": CHECKED,
+            "initializedcheck": CHECKED,
+            "cdivision": True,
+        },
+    )
+)
