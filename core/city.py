@@ -126,7 +126,7 @@ class City:
         )
 
     def project(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Metres east and north of ``centre`` (equirectangular: within 0.1 % over 50 km)."""
+        """Metres east and north of ``centre`` (equirectangular: lengths within 0.5 % at 25 km)."""
         lon0, lat0 = self.centre
         scale = np.radians(1.0) * EARTH_RADIUS_M
         return (np.asarray(lon) - lon0) * scale * np.cos(np.radians(lat0)), (np.asarray(lat) - lat0) * scale

@@ -187,4 +187,6 @@ class Numbering:
 def _entry(metric: Metric) -> MetricEntry:
     # An unchanged value is told again in good time, or a steady device would look silent.
     refresh = metric.stale_after_s / 3 if metric.stale_after_s else 0.0
-    return MetricEntry(metric.name, metric.deadband, metric.low, metric.high, metric.merge, refresh)
+    # As floats: a whole number is encoded shorter, and the digest must not depend on who wrote it.
+    low, high = float(metric.low), float(metric.high)
+    return MetricEntry(metric.name, float(metric.deadband), low, high, metric.merge, float(refresh))

@@ -71,7 +71,7 @@ static size_t dimming_notice(
         const uint32_t end = start[seen[i] + 1];
         for (uint32_t row = start[seen[i]]; row < end; row++) {
             const uint32_t lamp = lamps[row];
-            const uint8_t before = hold[lamp] > 0 ? want[lamp] : 0;
+            const uint8_t before = want[lamp] & (uint8_t)-(hold[lamp] > 0);
             want[lamp] = before > levels[row] ? before : levels[row];
             hold[lamp] = hold_ds;
         }

@@ -121,12 +121,13 @@ cdef class Slots:
             record.value = value
             record.time = time
             record.count += count
+            flags &= ~<uint32_t> STALE
+            record.flags = flags
             if flags & DIRTY:
                 return CONFLATED
             if flags & VALID and fabs(value - record.reported) <= self.rules[metric].deadband:
                 age = (<uint32_t> (time >> REPORTED_UNIT) - (flags >> REPORTED_SHIFT)) & 0xFFFF
                 if age < self.rules[metric].refresh:
-                    record.flags = flags & ~<uint32_t> STALE
                     return UNCHANGED
         else:
             if not flags & WINDOW:
@@ -143,10 +144,11 @@ cdef class Slots:
                     record.value = 1
                 record.time = time if time > record.time else record.time
                 record.count += count
+            flags &= ~<uint32_t> STALE
+            record.flags = flags
             if flags & DIRTY:
-                record.flags = flags
                 return CONFLATED
-        record.flags = (flags | DIRTY | VALID) & ~<uint32_t> STALE
+        record.flags = flags | DIRTY | VALID
         self.dirty[slot >> 6] |= <uint64_t> 1 << (slot & 63)
         self.changed += 1
         return APPLIED

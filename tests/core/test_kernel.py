@@ -1,0 +1,223 @@
+"""The step: order, containment, determinism, what becomes of proposals."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from core.event import CHAIN_MAX
+from core.plugins import PROPOSALS_MAX
+from core.table import HandOver
+from core.wire import Fault
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ondijon import AssetChange, Command, Emit, Raise, Release, hookimpl
+from ondijon.testing import City, Post
+
+
+def test_a_sample_becomes_a_command_and_an_order(make_trial) -> None:
+    post = Post(City.small(), [make_trial()], reload=True)
+    post.sample("S0001", "presence_sensor.presence", 2)
+    post.run(0.1)
+    assert post.faults == []
+    assert post.commanded("L0001") == [80.0]
+    (gateway, order) = post.orders[0]
+    assert gateway == "gw-A0001"
+    assert order.lease_ms == 30_000
+    assert post.views["trial.row"]["all"].seen == 2
+    assert [record.kind for record in post.journal.records[:2]] == ["command", "event"]
+    assert post.events_of("post.command.ended")[0].data.state == "executed"
+
+
+def test_emitted_events_are_delivered_in_the_next_step(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    post.sample("S0001", "presence_sensor.presence", 1)
+    post.step()
+    assert post.plugins[0].state.heard == []
+    post.step()
+    assert "trial.seen" in post.plugins[0].state.heard
+    event = post.events_of("trial.seen")[0]
+    assert event.seq > 0
+    assert event.communes == (0,)
+
+
+def test_a_chain_of_events_ends(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    post.event("trial.echo", {"links": 0})
+    post.run(2)
+    assert len(post.events_of("trial.echo")) == CHAIN_MAX
+    assert post.kernel.counts["chains_cut"] == 1
+
+
+def test_a_hook_that_raises_loses_its_proposals_and_its_changes(make_trial) -> None:
+    module = make_trial()
+    inner = module.on_batch
+
+    @hookimpl
+    def on_batch(now, batch, fixed, state):
+        list(inner(now, batch, fixed, state))
+        raise RuntimeError("broken by intent")
+
+    module.on_batch = on_batch
+    post = Post(City.small(), [module])
+    post.step()
+    post.sample("S0001", "presence_sensor.presence", 1)
+    before = post.plugins[0].digest()
+    outputs = post.step()
+    assert post.plugins[0].digest() == before
+    assert outputs.orders == []
+    assert "broken by intent" in post.faults[0]
+    post.run(1.2)
+    assert post.plugins[0].errors == 1
+    assert post.plugins[0].state.ticks == 2, "the plugin goes on"
+    assert ("", "plugin_failed") in post.alarms
+
+
+def test_one_plugins_fault_leaves_the_others_alone(make_trial) -> None:
+    bad = make_trial("bad", assets=(), metrics=(), events=(), verbs=(), alarms=(), views=())
+
+    @hookimpl
+    def on_tick(now, name, state):
+        raise ValueError
+
+    bad.on_tick = on_tick
+    post = Post(City.small(), [bad, make_trial()])
+    post.run(1)
+    assert post.plugins[0].errors == 1
+    assert post.plugins[1].state.ticks == 1
+
+
+@pytest.mark.parametrize(
+    ("proposal", "what"),
+    [
+        (Emit(kind="lighting.nothing", data=msgspec.defstruct("X", [])()), "lighting.nothing"),
+        (Raise(asset=0, code="nobody_declares_this"), "nobody_declares_this"),
+        (Release(command="1-99"), "1-99"),
+        (Command(verb="lamp.dim", targets="x", values=1, lease_s=1, reason=""), "Command"),
+        ("not a proposal", "not a proposal"),
+    ],
+)
+def test_a_proposal_that_makes_no_sense_is_a_fault_not_a_crash(make_trial, proposal, what: str) -> None:
+    module = make_trial()
+
+    @hookimpl
+    def on_tick(now, name, state):
+        return [proposal]
+
+    module.on_tick = on_tick
+    post = Post(City.small(), [module])
+    post.step()
+    assert what in post.faults[0]
+    assert post.plugins[0].errors == 1
+
+
+def test_proposals_beyond_the_limit_are_dropped_and_counted(make_trial) -> None:
+    module = make_trial()
+
+    @hookimpl
+    def on_tick(now, name, state):
+        return [Raise(asset=i % 30 + 3, code="crowd") for i in range(PROPOSALS_MAX + 5)]
+
+    module.on_tick = on_tick
+    post = Post(City.small(), [module])
+    post.step()
+    assert post.plugins[0].dropped == 5
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.lists(st.tuples(st.integers(1, 10), st.integers(0, 5)), max_size=5), max_size=15))
+def test_the_same_inputs_give_the_same_hash(make_trial, script: list[list[tuple[int, int]]]) -> None:
+    digests = []
+    for reload in (False, True):
+        post = Post(City.small(), [make_trial()], reload=reload)
+        for step in script:
+            for sensor, value in step:
+                post.sample(f"S{sensor:04}", "presence_sensor.presence", value)
+            post.step()
+        digests.append(post.digest())
+    assert digests[0] == digests[1]
+
+
+def test_another_input_gives_another_hash(make_trial) -> None:
+    posts = [Post(City.small(), [make_trial()]) for _ in range(2)]
+    for post, value in zip(posts, (1, 2), strict=True):
+        post.sample("S0001", "presence_sensor.presence", value)
+        post.step()
+    assert posts[0].digest() != posts[1].digest()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"generation": 7},
+        {"slot": np.array([10_000], np.uint32)},
+        {"value": np.array([np.nan])},
+        {"time": np.array([1 << 62])},
+        {"count": np.array([0], np.uint32)},
+        {"value": np.array([1.0, 2.0])},
+    ],
+)
+def test_a_lying_edge_changes_nothing_and_raises_an_alarm(make_trial, lie: dict) -> None:
+    post = Post(City.small(), [make_trial()])
+    honest = {
+        "edge": "telemetry",
+        "generation": 1,
+        "slot": np.array([0], np.uint32),
+        "value": np.array([1.0]),
+        "time": np.array([post.utc]),
+        "count": np.array([1], np.uint32),
+    }
+    before = post.kernel.table.digest()
+    post._hand_over = lambda: [HandOver(**honest | lie)]
+    post.step()
+    post.step()
+    assert post.kernel.table.digest() == before
+    assert post.kernel.counts["hand_overs_refused"] == 2
+    assert ("", "edge_refused") in post.alarms
+
+
+def test_alarms_wait_for_their_delays(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    for _ in range(8):
+        post.sample("S0001", "presence_sensor.presence", 1)
+        post.step()
+    assert not post.alarms
+    post.run(1)
+    assert post.alarms[("L0001", "crowd")].state == "unacked_active"
+    assert post.events_of("post.alarm.changed")[0].data.asset == "L0001"
+
+
+def test_an_added_asset_is_known_without_a_restart(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    attributes = {
+        "power_w": 40.0,
+        "old_power_w": 100.0,
+        "old_hours": 4100.0,
+        "lighting_class": "P3",
+        "conflict": False,
+    }
+    fields = {"lon": 5.04, "lat": 47.32, "commune": 0, "parent": 0, "gateway": "gw-A0001"}
+    post.sample("L0005", "lamp.level", 33)
+    post.step()
+    change = AssetChange(change="added", id="L9999", at_utc=post.utc, kind="lamp", fields=fields, attributes=attributes)
+    post.change(change)
+    post.sample("L9999", "lamp.level", 44)
+    post.step()
+    column = post.kernel.table.column("lamp.level")
+    assert column.value[-1] == 44
+    assert 33 in column.value
+    post.change(AssetChange(change="retired", id="L9999", at_utc=post.utc))
+    assert not post.kernel.city.assets.in_service()[-1]
+
+
+def test_commands_end_failed_or_unknown(make_trial) -> None:
+    post = Post(City.small(), [make_trial()], answers=False)
+    post.sample("S0001", "presence_sensor.presence", 1)
+    post.step()
+    post.report("gw-A0001", 1, [(1, Fault(1, "lamp_dead"))])
+    post.step()
+    ended = post.events_of("post.command.ended")[0].data
+    assert (ended.state, ended.failed) == ("failed", 1)
+    post.sample("S0001", "presence_sensor.presence", 1)
+    post.run(17)
+    assert post.events_of("post.command.ended")[1].data.state == "unknown"

@@ -1,0 +1,122 @@
+"""Loading plugins: found, checked, refused with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from core import plugins
+from core.errors import ConfigError, PluginError
+from ondijon import API_VERSION, Metric, Reads, Text, hookimpl
+from ondijon.testing import City
+
+ONE_FILE = '''
+import msgspec
+from ondijon import Declaration, Text, hookimpl
+
+class Config(msgspec.Struct, forbid_unknown_fields=True):
+    every_s: float = 1.0
+
+class State(msgspec.Struct):
+    n: int = 0
+
+@hookimpl
+def declare():
+    return Declaration(name="counter", text=Text("compteur", "counter"), config=Config, state=State, ticks={"t": 1.0})
+
+@hookimpl
+def start(state):
+    return state or State()
+
+@hookimpl
+def on_tick(state):
+    state.n += 1
+'''
+
+
+def test_a_plugin_in_one_file(tmp_path: Path) -> None:
+    (tmp_path / "counter.py").write_text(ONE_FILE)
+    (plugin,) = plugins.load(["counter"], tmp_path)
+    plugin.configure({"every_s": 2.0})
+    assert plugin.config.every_s == 2.0
+
+
+def test_the_order_is_that_of_the_allow_list(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.py").write_text(ONE_FILE.replace('"counter"', f'"{name}"', 1))
+    assert [p.name for p in plugins.load(["b", "c", "a"], tmp_path)] == ["b", "c", "a"]
+
+
+def test_an_unknown_plugin_names_what_is_installed() -> None:
+    with pytest.raises(PluginError, match=r"plugin mowing: is neither installed nor .* Installed are: .*lighting"):
+        plugins.load(["mowing"])
+
+
+def test_another_api_version_is_refused(make_trial) -> None:
+    with pytest.raises(PluginError, match=f"written for plugin API {API_VERSION + 1}, this post speaks {API_VERSION}"):
+        plugins.load(["trial"], modules={"trial": make_trial(api=API_VERSION + 1)})
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("1 / 0", "cannot be imported"),
+        ("x = 1", "has no `declare` hook"),
+        (ONE_FILE.replace('name="counter"', 'name="other"'), "declares itself as 'other'"),
+        (ONE_FILE.replace("def on_tick(state)", "def on_tick(state, weather)"), "weather"),
+        ("from ondijon import hookimpl\n@hookimpl\ndef declare(): return 1", "did not return a Declaration"),
+    ],
+)
+def test_a_plugin_that_does_not_fit_is_refused(tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "counter.py").write_text(source)
+    with pytest.raises(PluginError, match=message):
+        plugins.load(["counter"], tmp_path)
+
+
+def test_unknown_settings_are_errors(tmp_path: Path) -> None:
+    (tmp_path / "counter.py").write_text(ONE_FILE)
+    (plugin,) = plugins.load(["counter"], tmp_path)
+    with pytest.raises(ConfigError, match=r"\[plugins.counter\].*every.*Known keys: every_s"):
+        plugin.configure({"every": 2.0})
+
+
+def test_two_plugins_may_not_declare_the_same(make_trial) -> None:
+    with pytest.raises(PluginError, match="trial and other both declare asset 'lamp'|other and trial both declare"):
+        plugins.load(["trial", "other"], modules={"trial": make_trial(), "other": make_trial("other")})
+
+
+def test_a_reference_to_nothing_is_refused(make_trial) -> None:
+    metric = Metric(name="tree.height", kind="tree", unit="m", low=0, high=100, text=Text("", ""))
+    with pytest.raises(PluginError, match="metric 'tree.height' names asset 'tree'"):
+        plugins.load(["trial"], modules={"trial": make_trial(metrics=(metric,), reads=Reads())})
+
+
+def test_a_consumed_kind_that_nobody_emits_is_a_warning(make_trial) -> None:
+    (plugin,) = plugins.load(["trial"], modules={"trial": make_trial(events=())})
+    assert plugins.check_declarations([plugin.declaration]) == [
+        "plugin trial reads 'trial.seen', which no plugin emits.",
+        "plugin trial reads 'trial.echo', which no plugin emits.",
+    ]
+
+
+def test_a_start_that_raises_names_the_plugin(make_trial) -> None:
+    module = make_trial()
+
+    @hookimpl
+    def start(state):
+        raise RuntimeError("no lamps here")
+
+    module.start = start
+    (plugin,) = plugins.load(["trial"], modules={"trial": module})
+    plugin.configure({})
+    with pytest.raises(PluginError, match="plugin trial: cannot start: .*no lamps here"):
+        plugin.begin(City.small())
+
+
+def test_ticks_are_due_once_a_period(make_trial) -> None:
+    (plugin,) = plugins.load(["trial"], modules={"trial": make_trial()})
+    due = [mono for mono in range(0, 3_000_000, 50_000) if plugin.ticks_due(mono)]
+    assert due == [0, 1_000_000, 2_000_000]
+    assert plugin.ticks_due(10_020_000) == ["beat"], "missed periods are not repeated"
+    assert plugin.ticks_due(10_980_000) == []
+    assert plugin.ticks_due(11_000_000) == ["beat"]

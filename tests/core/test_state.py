@@ -1,0 +1,84 @@
+"""States outside their plugin."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from core import state
+from core.errors import StateError
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+
+class Inner(msgspec.Struct):
+    name: str
+    at: int
+
+
+class Example(msgspec.Struct):
+    levels: np.ndarray
+    flags: np.ndarray
+    inner: Inner
+    by_id: dict[str, float] = {}
+    items: list[Inner] = []
+
+
+examples = st.builds(
+    Example,
+    levels=hnp.arrays(np.float64, hnp.array_shapes(max_dims=2, min_side=0), elements=st.floats(allow_nan=False)),
+    flags=hnp.arrays(np.uint8, st.integers(0, 20)),
+    inner=st.builds(Inner, name=st.text(), at=st.integers(-(2**63), 2**63 - 1)),
+    by_id=st.dictionaries(st.text(), st.floats(allow_nan=False)),
+    items=st.lists(st.builds(Inner, name=st.text(), at=st.integers(0, 9)), max_size=3),
+)
+
+
+@given(examples)
+def test_a_state_survives_storing(example: Example) -> None:
+    back = state.decode(state.encode(example, 1), Example, 1)
+    np.testing.assert_array_equal(back.levels, example.levels)
+    assert back.levels.dtype == example.levels.dtype
+    assert back.levels.flags.writeable or not back.levels.size
+    assert (back.inner, back.by_id, back.items) == (example.inner, example.by_id, example.items)
+    assert state.digest(back) == state.digest(example)
+
+
+@given(examples)
+def test_a_copy_is_deep(example: Example) -> None:
+    copy = state.copy(example)
+    before = state.digest(example)
+    copy.levels[...] = -1
+    copy.by_id["new"] = 1.0
+    copy.items.append(Inner("x", 1))
+    copy.inner.at = 5
+    assert state.digest(example) == before
+
+
+class Two(msgspec.Struct):
+    total: int
+
+
+def test_an_older_state_is_migrated() -> None:
+    class One(msgspec.Struct):
+        count: int
+
+    stored = state.encode(One(7), 1)
+    assert state.decode(stored, Two, 2, lambda raw, version: {"total": raw["count"] * version}) == Two(7)
+    with pytest.raises(StateError, match="has no `migrate`"):
+        state.decode(stored, Two, 2)
+    with pytest.raises(StateError, match="stored by version 3 of the state, this plugin knows 2"):
+        state.decode(state.encode(Two(1), 3), Two, 2)
+    with pytest.raises(StateError, match="cannot be restored"):
+        state.decode(stored, Two, 2, lambda raw, version: {"wrong": 1})
+    with pytest.raises(StateError, match="cannot be restored"):
+        state.decode(b"garbage", Two, 2)
+
+
+def test_what_cannot_be_stored_is_named() -> None:
+    class Bad(msgspec.Struct):
+        lock: object
+
+    with pytest.raises(StateError, match="Bad: .*object"):
+        state.encode(Bad(object()), 1)

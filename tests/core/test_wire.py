@@ -1,0 +1,107 @@
+"""Control messages: round trips with an independent encoder, and what is refused under which reason."""
+
+from __future__ import annotations
+
+import msgpack
+import numpy as np
+import pytest
+from core import link, wire
+from core.errors import WireError
+from hypothesis import given
+from hypothesis import strategies as st
+
+HELLO = {"type": "hello", "gateway": "gw-1", "boot": 5, "wire": 1}
+
+
+@given(st.text(min_size=1, max_size=120), st.integers(0, 2**63 - 1))
+def test_a_hello_from_another_encoder_is_understood(gateway: str, boot: int) -> None:
+    message = wire.decode_from_gateway(msgpack.packb(HELLO | {"gateway": gateway, "boot": boot}))
+    assert message == wire.Hello(gateway, boot)
+
+
+def test_our_messages_are_plain_maps_for_another_decoder() -> None:
+    assert msgpack.unpackb(wire.encode(wire.Beat(7, 9))) == {"type": "beat", "session": 7, "sent": 9}
+    order = wire.Order(1, 2, "2-1", 0, b"\1\0", np.array([80.0]).tobytes(), 1000, 5)
+    assert msgpack.unpackb(wire.encode(order))["indexes"] == b"\1\0"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "malformed"),
+        (b"\xc1", "malformed"),
+        (b"\x80", "mistyped"),
+        (b"\x93\x01\x02", "mistyped"),
+        (b"\x81" * 5000, "mistyped"),
+        (b"\xdf\xff\xff\xff\xff", "malformed"),
+        (msgpack.packb(HELLO) + b"\0", "malformed"),
+        (msgpack.packb(HELLO | {"type": "welcome"}), "mistyped"),
+        (msgpack.packb(HELLO | {"gateway": ""}), "mistyped"),
+        (msgpack.packb(HELLO | {"gateway": "x" * 121}), "mistyped"),
+        (msgpack.packb(HELLO | {"boot": -1}), "mistyped"),
+        (msgpack.packb(HELLO | {"boot": 2**63}), "mistyped"),
+        (msgpack.packb(HELLO | {"boot": "5"}), "mistyped"),
+        (msgpack.packb(HELLO | {"colour": "red"}), "mistyped"),
+        (msgpack.packb({"type": "reports", "accepted": 1, "executed": 1, "failed": [[1, {"index": 0, "code": ""}]] * 1001}), "mistyped"),
+        (msgpack.packb(HELLO | {"gateway": "x" * 70_000}), "oversized"),
+    ],
+)
+def test_what_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(WireError) as caught:
+        wire.decode_from_gateway(data)
+    assert caught.value.reason == reason
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_refused_by_one_kind_of_error(data: bytes) -> None:
+    for decode in (wire.decode_from_gateway, wire.decode_to_gateway, link.decode_from_edge, link.decode_to_edge):
+        try:
+            decode(data)
+        except WireError as error:
+            assert error.reason
+
+
+@given(st.data())
+def test_mutated_messages_are_refused_or_understood(data: st.DataObject) -> None:
+    raw = bytearray(wire.encode(wire.Reports(3, 2, ((2, wire.Fault(1, "dead")),))))
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        wire.decode_from_gateway(bytes(raw))
+    except WireError as error:
+        assert error.reason in {"malformed", "mistyped"}
+
+
+def test_an_order_whose_parts_differ_is_refused() -> None:
+    with pytest.raises(WireError, match="differ"):
+        wire.Order(1, 1, "1-1", 0, b"\0\0", b"\0" * 16, 0, 0).targets()
+
+
+def test_frames_have_limits() -> None:
+    with pytest.raises(ValueError, match="1 to 1024"):
+        wire.columns(1, 0, np.zeros(1025), 0, np.zeros(1025, np.int64), np.zeros(1025))
+    with pytest.raises(ValueError, match="35 minutes"):
+        wire.columns(1, 0, np.zeros(2), 0, np.array([0, 2**31]), np.zeros(2))
+
+
+def test_descriptors_and_buffers_are_checked() -> None:
+    fd = link.create_memory(10)
+    buffers = link.Buffers(fd, writable=True)
+    assert buffers.slots == 10
+    descriptor = link.Descriptor(1, 0, 5, 9)
+    assert link.unpack(descriptor.pack()) == descriptor
+    with pytest.raises(WireError):
+        link.unpack(b"short")
+    for buffer, count in ((2, 1), (0, 0), (0, 11)):
+        with pytest.raises(WireError):
+            buffers.copy(buffer, count)
+    buffers.columns[1][1][:] = 7.0
+    assert buffers.copy(1, 3)[1].tolist() == [7.0] * 3
+    assert not buffers.columns[0][1].any()
+
+
+def test_the_shared_memory_cannot_be_cut() -> None:
+    import os
+
+    fd = link.create_memory(10)
+    with pytest.raises(PermissionError):
+        os.ftruncate(fd, 0)
