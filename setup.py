@@ -17,6 +17,7 @@ EXTENSIONS = [
         [str(source)],
         extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-fno-math-errno"],
         libraries=["dl"],
+        depends=[str(header) for header in source.parent.glob("*.h")],
     )
     for source in sorted(Path("core/_fast").glob("*.pyx"))
 ]

@@ -113,7 +113,8 @@ class Assets:
         if gateway not in self._gateway_index:
             return np.empty(0, np.uint32)
         g = self._gateway_index[gateway]
-        return order[starts[g] : starts[g + 1]]
+        behind: np.ndarray = order[starts[g] : starts[g + 1]]
+        return behind
 
     @cached_property
     def _gateway_index(self) -> dict[str, int]:

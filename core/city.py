@@ -143,7 +143,7 @@ def save(city: City, folder: Path) -> None:
     arrays = {f"streets.{f.name}": getattr(city.streets, f.name) for f in fields(Streets)}
     arrays |= {f"communes.{f.name}": getattr(city.communes, f.name) for f in fields(Communes)}
     packed = {name: np.array(value) if isinstance(value, tuple) else value for name, value in arrays.items()}
-    np.savez_compressed(folder / "streets.npz", **packed)
+    np.savez_compressed(folder / "streets.npz", **packed)  # type: ignore[arg-type]
     assets = city.assets
     stored = {
         "format": FORMAT,

@@ -45,8 +45,8 @@ class Histogram:
         """The time below which ``p`` percent lie, in µs; None where nothing was counted."""
         if not self.total:
             return None
-        rank = np.searchsorted(np.cumsum(self.counts), np.ceil(self.total * p / 100))
-        return _middle(int(min(rank, BUCKETS - 1)))
+        rank = int(np.searchsorted(np.cumsum(self.counts), np.ceil(self.total * p / 100)))
+        return _middle(min(rank, BUCKETS - 1))
 
     def summary(self) -> dict[str, float | None]:
         """p50, p99 and p999 in µs."""

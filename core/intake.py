@@ -141,10 +141,10 @@ class Intake(threading.Thread):
         self._let_out()
         zmq_context.destroy(linger=1000)
 
-    def _timeout_ms(self) -> float:
+    def _timeout_ms(self) -> int:
         if not self._free:
             return 100
-        return min(max((self._next_step() - LEAD_S - time.monotonic()) * 1000, 1), 100)
+        return min(max(int((self._next_step() - LEAD_S - time.monotonic()) * 1000), 1), 100)
 
     def _rest(self) -> None:
         with contextlib.suppress(BlockingIOError):

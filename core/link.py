@@ -107,7 +107,7 @@ encode = msgspec.msgpack.Encoder().encode
 def decode_from_edge(data: bytes) -> FromEdge:
     """What an edge said. Raises WireError: the edge is not trusted."""
     try:
-        return _from_edge.decode(data)
+        return _from_edge.decode(data)  # type: ignore[no-any-return]
     except msgspec.DecodeError as error:
         raise WireError(f"{error}.", reason="edge_message") from error
 
@@ -115,7 +115,7 @@ def decode_from_edge(data: bytes) -> FromEdge:
 def decode_to_edge(data: bytes) -> ToEdge:
     """What the kernel said to an edge. Raises WireError."""
     try:
-        return _to_edge.decode(data)
+        return _to_edge.decode(data)  # type: ignore[no-any-return]
     except msgspec.DecodeError as error:
         raise WireError(f"{error}.", reason="kernel_message") from error
 

@@ -123,7 +123,7 @@ class Numbering:
         if len(self.metric_index) != len(self.metrics):
             raise PluginError("two plugins declare a metric of the same name.", next="Rename one of them.")
         self.offsets = self._offsets()
-        per_kind = np.sum(self.offsets >= 0, axis=1, dtype=np.int64)
+        per_kind: np.ndarray = np.sum(self.offsets >= 0, axis=1, dtype=np.int64)
         per_asset = per_kind[assets.kind] if len(assets) else np.empty(0, np.int64)
         ends = np.cumsum(per_asset)
         self.first_slot = np.where(per_asset > 0, ends - per_asset, NONE).astype(np.uint32)
@@ -181,7 +181,8 @@ class Numbering:
             np.where(self.offsets >= 0, self.offsets, np.iinfo(np.int16).max), axis=1, kind="stable"
         )
         within = np.arange(self.slots) - np.repeat(ends - per_asset, per_asset)
-        return order[self.assets.kind[self.slot_asset], within].astype(np.uint16)
+        metric: np.ndarray = order[self.assets.kind[self.slot_asset], within].astype(np.uint16)
+        return metric
 
 
 def _entry(metric: Metric) -> MetricEntry:

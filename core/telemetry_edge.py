@@ -41,6 +41,7 @@ class TelemetryEdge(Edge):
         self.frames = self.listen(zmq.PULL, run.endpoints.telemetry, queue=TELEMETRY_QUEUE, message=FRAME_MAX)
         self.buffers = link.Buffers(run.memory_fd, writable=True)
         self.ingest: Ingest | None = None
+        self._numbering = b""
         self._credits: list[link.Descriptor] = []
         self._handed = 0
         self._leaving: dict[str, tuple[int, float]] = {}

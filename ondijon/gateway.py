@@ -78,7 +78,7 @@ class Gateway:
 
     @staticmethod
     def _dealer(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[bytes]:
-        socket = context.socket(zmq.DEALER)
+        socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
         limit(socket, queue=QUEUE)
         dial(socket, endpoint)
         return socket

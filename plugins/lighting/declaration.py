@@ -1,0 +1,160 @@
+"""What the trade says of itself."""
+
+from __future__ import annotations
+
+from ondijon import (
+    AlarmKind,
+    AssetKind,
+    Declaration,
+    EventKind,
+    Layer,
+    Merge,
+    Metric,
+    Reads,
+    Text,
+    Verb,
+    View,
+)
+from plugins.lighting.settings import LEASE_MAX_S, Settings
+from plugins.lighting.state import State
+from plugins.lighting.vocabulary import (
+    Cabinet,
+    CalendarChanged,
+    EnergyRow,
+    FaultCleared,
+    FaultFound,
+    Lamp,
+    PresenceSensor,
+    SummaryRow,
+)
+
+ASSETS = (
+    AssetKind(
+        name="lamp", attributes=Lamp, parent="cabinet", text=Text(fr="Point lumineux", en="Light point")
+    ),
+    AssetKind(
+        name="presence_sensor",
+        attributes=PresenceSensor,
+        parent="lamp",
+        text=Text(fr="Détecteur de présence", en="Presence sensor"),
+    ),
+    AssetKind(name="cabinet", attributes=Cabinet, text=Text(fr="Armoire d'éclairage", en="Lighting cabinet")),
+)
+
+METRICS = (
+    Metric(
+        name="lamp.level",
+        kind="lamp",
+        unit="%",
+        deadband=0.5,
+        low=0.0,
+        high=100.0,
+        text=Text(fr="Niveau d'éclairage", en="Light level"),
+    ),
+    Metric(
+        name="lamp.power",
+        kind="lamp",
+        unit="W",
+        deadband=1.0,
+        low=0.0,
+        high=2_000.0,
+        # Lamps report at least each 15 minutes; two missed reports and a little.
+        stale_after_s=2_000.0,
+        text=Text(fr="Puissance du point lumineux", en="Light point's power"),
+    ),
+    Metric(
+        name="presence_sensor.presence",
+        kind="presence_sensor",
+        unit="1",
+        merge=Merge.SUM,
+        low=0.0,
+        high=1_000.0,
+        text=Text(fr="Passages détectés", en="People seen"),
+    ),
+    Metric(
+        name="presence_sensor.alive",
+        kind="presence_sensor",
+        unit="1",
+        merge=Merge.ANY,
+        low=0.0,
+        high=1.0,
+        # A heartbeat each minute: three missed.
+        stale_after_s=180.0,
+        text=Text(fr="Détecteur en vie", en="Sensor alive"),
+    ),
+    Metric(
+        name="cabinet.energy",
+        kind="cabinet",
+        unit="kWh",
+        low=0.0,
+        high=1e9,
+        stale_after_s=300.0,
+        text=Text(fr="Index du compteur", en="Meter register"),
+    ),
+    Metric(
+        name="cabinet.power",
+        kind="cabinet",
+        unit="W",
+        deadband=10.0,
+        low=0.0,
+        high=1e6,
+        stale_after_s=300.0,
+        text=Text(fr="Puissance de l'armoire", en="Cabinet's power"),
+    ),
+)
+
+EVENTS = (
+    EventKind(
+        name="lighting.calendar.changed",
+        data=CalendarChanged,
+        text=Text(fr="Changement de régime d'éclairage", en="Lighting level of the calendar changed"),
+    ),
+    EventKind(
+        name="lighting.fault.found", data=FaultFound, text=Text(fr="Défaut d'éclairage", en="Lighting fault")
+    ),
+    EventKind(
+        name="lighting.fault.cleared",
+        data=FaultCleared,
+        text=Text(fr="Fin de défaut d'éclairage", en="Lighting fault over"),
+    ),
+)
+
+VERBS = (
+    Verb(
+        name="lamp.dim",
+        targets="lamp",
+        low=0.0,
+        high=100.0,
+        unit="%",
+        lease_max_s=LEASE_MAX_S,
+        verify_metric="lamp.level",
+        tolerance=3.0,
+        text=Text(fr="Régler le niveau", en="Set the level"),
+    ),
+)
+
+#: Delays stand in the settings: they are counted in time with evidence, which only the trade knows.
+ALARMS = (
+    AlarmKind(code="cabinet_fault", priority=1, text=Text(fr="Armoire en défaut", en="Cabinet fault")),
+    AlarmKind(
+        code="lamp_fault", priority=3, text=Text(fr="Point lumineux en défaut", en="Light point fault")
+    ),
+    AlarmKind(code="day_burner", priority=3, text=Text(fr="Allumé en plein jour", en="Burning by day")),
+    AlarmKind(code="sensor_silent", priority=3, text=Text(fr="Détecteur muet", en="Sensor silent")),
+)
+
+DECLARATION = Declaration(
+    name="lighting",
+    text=Text(fr="Éclairage public", en="Street lighting"),
+    config=Settings,
+    state=State,
+    ticks={"calendar": 10.0, "dim": 0.2, "energy": 5.0, "faults": 10.0},
+    reads=Reads(metrics=("presence_sensor.presence", "cabinet.energy")),
+    assets=ASSETS,
+    metrics=METRICS,
+    events=EVENTS,
+    verbs=VERBS,
+    alarms=ALARMS,
+    views=(View(name="lighting.summary", row=SummaryRow), View(name="lighting.energy", row=EnergyRow)),
+    layers=(Layer(metric="lamp.level", text=Text(fr="Éclairage", en="Lighting")),),
+)

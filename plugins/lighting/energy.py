@@ -1,0 +1,194 @@
+"""The ledger of energy: what was, what could be, what is modelled, and what the meters say.
+
+Four accounts are kept for each cabinet from the same clock, so that their differences mean something.
+Where a meter is read, they are compared over exactly the time between its readings.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from plugins.lighting.vocabulary import EnergyRow
+
+if TYPE_CHECKING:
+    from ondijon import Batch, Now
+    from plugins.lighting import settings
+    from plugins.lighting.park import Lamps, Park
+    from plugins.lighting.state import State
+
+#: A pause of the post longer than this (s) is in the meters but not in the model: the meters begin anew.
+PAUSE_S = 60.0
+
+#: A register that runs faster than this many times the installed power (and a little) was exchanged.
+PLAUSIBLE = 2.0
+PLAUSIBLE_KWH = 1.0
+
+
+class Account(enum.IntEnum):
+    """The rows of ``State.account_kwh``."""
+
+    REFERENCE = 0
+    ALWAYS_ON = 1
+    CALENDAR = 2
+    MODELLED = 3
+
+
+class Year(NamedTuple):
+    """What the calendars alone mean over a year, lamps in service only.
+
+    ``night_h`` hours from dusk to dawn; ``calendar_kwh``; ``power_w`` at 100 %; ``lux_m2`` the sum of
+    illuminance times lit area (lx·m²); ``area_m2``.
+    """
+
+    night_h: float
+    calendar_kwh: float
+    power_w: float
+    lux_m2: float
+    area_m2: float
+
+
+def power_w(level_pct: np.ndarray, full_w: np.ndarray, standby_pct: float) -> np.ndarray:
+    """What lamps draw (W) at ``level_pct``: a part that does not dim and one that does; nothing when out."""
+    part = standby_pct / 100 + (1 - standby_pct / 100) * level_pct / 100
+    return np.where(level_pct > 0, full_w * part, 0.0)
+
+
+def year(lamps: Lamps, hours: Sequence[dict[int, float]], assumed: settings.Energy) -> Year:
+    """Sum up a year from the ``hours`` that each calendar spends at each level (%)."""
+    works = lamps.in_service
+    watt_hours = np.zeros(len(lamps))
+    for i, at_level in enumerate(hours):
+        mine = lamps.calendar == i
+        for level, lasting in at_level.items():
+            put_out = (level == 0) & ~lamps.conflict
+            level_pct = np.where(put_out, 0, np.maximum(level, lamps.floor_pct))
+            watt_hours += mine * lasting * power_w(level_pct, lamps.power_w, assumed.standby_pct)
+    area = assumed.lit_area_m2 * int(works.sum())
+    return Year(
+        night_h=sum(hours[0].values()),
+        calendar_kwh=float(watt_hours[works].sum()) / 1000,
+        power_w=float(lamps.power_w[works].sum()),
+        lux_m2=float(lamps.illuminance_lx[works].sum()) * assumed.lit_area_m2,
+        area_m2=area,
+    )
+
+
+def accrue(park: Park, state: State, now: Now) -> None:
+    """Book the time since the last call at the present levels."""
+    before, state.ledger.accrued_mono = state.ledger.accrued_mono, now.mono
+    seconds = (now.mono - before) / 1e6
+    if before < 0 or not 0 <= seconds <= PAUSE_S:
+        _begin_anew(state)
+        return
+    state.ledger.accrued_s += seconds
+    watts = drawn_w(park, state)
+    for account in Account:
+        state.ledger.account_kwh[account] += (
+            np.bincount(park.lamps.cabinet, watts[account], len(park.cabinets) + 1) * seconds / 3.6e6
+        )
+
+
+def drawn_w(park: Park, state: State) -> np.ndarray:
+    """f64[4, lamps]: what each account draws at this instant, in W.
+
+    The old lamps burned ``old_hours`` a year; that is spread over today's nights. A point that did not exist
+    counts in the reference with today's power, so it neither earns nor costs.
+    """
+    lamps, standby = park.lamps, park.settings.energy.standby_pct
+    works = lamps.in_service.astype(np.float64)
+    existed = lamps.old_power_w > 0
+    old_w = lamps.old_power_w * lamps.old_hours / max(park.yearly.night_h, 1.0)
+    out = np.empty((len(Account), len(lamps)))
+    out[Account.REFERENCE] = np.where(existed, old_w, lamps.power_w) * state.schedule.night
+    out[Account.ALWAYS_ON] = lamps.power_w * state.schedule.night
+    out[Account.CALENDAR] = power_w(state.schedule.base_pct, lamps.power_w, standby)
+    out[Account.MODELLED] = power_w(state.people.level / 256, lamps.power_w, standby)
+    return out * works
+
+
+def read(park: Park, state: State, readings: Batch) -> None:
+    """Take the samples of ``cabinet.energy``: registers that only go up, in kWh.
+
+    The first reading of a register, and one that cannot be (lower than before, faster than the lamps can
+    draw), is where measuring begins anew: what lies between is neither measured nor compared.
+    """
+    at = park.cabinets.position[readings.asset]
+    known = state.ledger.register_kwh[at] >= 0
+    used = readings.value - state.ledger.register_kwh[at]
+    seconds = (readings.time - state.ledger.read_utc[at]) / 1e6
+    can_be = PLAUSIBLE * park.cabinets.power_w[at] * np.maximum(seconds, 0.0) / 3.6e6 + PLAUSIBLE_KWH
+    right = known & (used >= 0) & (used <= can_be)
+    booked = state.ledger.account_kwh[:, :-1]
+    good = at[right]
+    state.ledger.metered_kwh[good] += used[right]
+    state.ledger.matched_kwh[:, good] += booked[:, good] - state.ledger.read_kwh[:, good]
+    state.ledger.meter_restarts += int((known & ~right).sum())
+    state.ledger.register_kwh[at] = readings.value
+    state.ledger.read_utc[at] = readings.time
+    state.ledger.read_kwh[:, at] = booked[:, at]
+
+
+def row(park: Park, state: State) -> EnergyRow:
+    """The ledger as the console shows it."""
+    total = state.ledger.account_kwh.sum(axis=1)
+    matched = state.ledger.matched_kwh.sum(axis=1)
+    metered = float(state.ledger.metered_kwh.sum())
+    reference, always_on = float(matched[Account.REFERENCE]), float(matched[Account.ALWAYS_ON])
+    measured = state.ledger.metered_kwh > 0
+    return EnergyRow(
+        hours=state.ledger.accrued_s / 3600,
+        reference_kwh=float(total[Account.REFERENCE]),
+        always_on_kwh=float(total[Account.ALWAYS_ON]),
+        calendar_kwh=float(total[Account.CALENDAR]),
+        modelled_kwh=float(total[Account.MODELLED]),
+        metered_kwh=metered,
+        metered_reference_kwh=reference,
+        metered_share_pct=_pct(float(park.cabinets.power_w[measured].sum()), park.yearly.power_w) or 0.0,
+        meter_restarts=state.ledger.meter_restarts,
+        saving_pct=_pct(reference - metered, reference),
+        swap_pct=_pct(reference - always_on, reference),
+        control_pct=_pct(always_on - metered, reference),
+        gap_pct=_pct(float(matched[Account.MODELLED]) - metered, metered),
+        gap_uncertainty_pct=_pct(
+            uncertainty_kwh(state.ledger.metered_kwh, park.cabinets.meter_class_pct), metered
+        ),
+        d_p=power_density(park.yearly),
+        d_e=annual_energy(park.yearly, float(total[Account.MODELLED]), float(total[Account.CALENDAR])),
+        assumed_lit_area_m2=park.settings.energy.lit_area_m2,
+        assumed_luminance_coefficient=park.settings.energy.luminance_coefficient,
+    )
+
+
+def uncertainty_kwh(metered_kwh: np.ndarray, class_pct: np.ndarray) -> float:
+    """Expanded uncertainty (k = 2) of the sum of meters, in kWh.
+
+    The class bounds each meter's error, evenly likely within it (GUM, JCGM 100:2008, 4.3.7: divide by √3);
+    meters err independently, so their errors add as squares.
+    """
+    standard = metered_kwh * class_pct / 100 / math.sqrt(3)
+    return 2 * math.sqrt(float((standard**2).sum()))
+
+
+def power_density(yearly: Year) -> float:
+    """D_P = P / Σ(E·A) in W/(lx·m²), EN 13201-5:2015; 0 without lamps."""
+    return yearly.power_w / yearly.lux_m2 if yearly.lux_m2 else 0.0
+
+
+def annual_energy(yearly: Year, modelled_kwh: float, calendar_kwh: float) -> float:
+    """D_E = Σ(P·t) / A in kWh/(m²·year), EN 13201-5:2015: the calendars' year, times what presence adds."""
+    presence = modelled_kwh / calendar_kwh if calendar_kwh > 0 else 1.0
+    return yearly.calendar_kwh * presence / yearly.area_m2 if yearly.area_m2 else 0.0
+
+
+def _begin_anew(state: State) -> None:
+    """Forget the registers: the next reading of each is a first one."""
+    state.ledger.register_kwh[:] = -1.0
+
+
+def _pct(part: float, whole: float) -> float | None:
+    return 100 * part / whole if whole > 0 else None

@@ -1,0 +1,58 @@
+"""Who is called when. The only file of this trade that the kernel knows; the logic lives beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ondijon import Batch, City, Declaration, Now, Proposal, Publish, TableView, hookimpl
+from plugins.lighting import energy, faults, park, presence, schedule, summary
+from plugins.lighting.declaration import DECLARATION
+from plugins.lighting.park import Park
+from plugins.lighting.settings import Settings
+from plugins.lighting.state import State, fitted, fresh
+
+#: Key of the only row of each view.
+WHOLE_CITY = "city"
+
+
+@hookimpl
+def declare() -> Declaration:
+    """All that check, gate, alarms and screens need."""
+    return DECLARATION
+
+
+@hookimpl
+def prepare(city: City, config: Settings) -> Park:
+    """The park: lamps along the streets, what each sensor reaches, floors, calendars by commune."""
+    return park.build(city, config)
+
+
+@hookimpl
+def start(fixed: Park, state: State | None) -> State:
+    """An empty ledger and no lease, or what there was, fitted to the park."""
+    return fresh(fixed) if state is None else fitted(state, fixed)
+
+
+@hookimpl
+def on_batch(batch: Batch, fixed: Park, state: State) -> None:
+    """Note who was seen and what the meters say; the ticks answer."""
+    presence.notice(fixed, state, batch.of("presence_sensor.presence"))
+    energy.read(fixed, state, batch.of("cabinet.energy"))
+
+
+@hookimpl
+def on_tick(now: Now, name: str, table: TableView, fixed: Park, state: State) -> Iterable[Proposal] | None:
+    """``calendar`` follows programmes, ``dim`` people, ``energy`` meters, ``faults`` what fails."""
+    if name == "dim":
+        return presence.step(fixed, state, now)
+    if name == "calendar":
+        changes = schedule.follow(fixed, state, now)
+        presence.guard(fixed, state, faults.silent_sensors(fixed, table))
+        return changes
+    if name == "energy":
+        energy.accrue(fixed, state, now)
+        return [
+            Publish(view="lighting.energy", key=WHOLE_CITY, row=energy.row(fixed, state)),
+            Publish(view="lighting.summary", key=WHOLE_CITY, row=summary.row(fixed, state, now.utc)),
+        ]
+    return faults.examine(fixed, state, now, table)
