@@ -101,7 +101,8 @@ class Assets:
 
     def attribute(self, kind: str, name: str, dtype: Any = None) -> np.ndarray:
         """The attribute column ``name`` of ``kind``, in the order of ``of_kind(kind)``."""
-        return np.asarray(self.attributes[kind][name], dtype=dtype)
+        column: np.ndarray = np.asarray(self.attributes[kind][name], dtype=dtype)
+        return column
 
     def in_service(self) -> np.ndarray:
         """bool[n]: the asset is not retired."""

@@ -123,7 +123,7 @@ class Numbering:
         if len(self.metric_index) != len(self.metrics):
             raise PluginError("two plugins declare a metric of the same name.", next="Rename one of them.")
         self.offsets = self._offsets()
-        per_kind: np.ndarray = np.sum(self.offsets >= 0, axis=1, dtype=np.int64)
+        per_kind = np.asarray(np.sum(self.offsets >= 0, axis=1, dtype=np.int64))
         per_asset = per_kind[assets.kind] if len(assets) else np.empty(0, np.int64)
         ends = np.cumsum(per_asset)
         self.first_slot = np.where(per_asset > 0, ends - per_asset, NONE).astype(np.uint32)

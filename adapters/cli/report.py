@@ -61,20 +61,29 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _command_latency(parts: list[dict[str, Any]]) -> dict[str, float | None]:
     counts = [
-        np.array(part["presence_to_command"], np.uint64) for part in parts if "presence_to_command" in part
+        np.array(part["presence_to_command"]["counts"], np.uint64)
+        for part in parts
+        if "presence_to_command" in part
     ]
     return Histogram(np.sum(counts, axis=0, dtype=np.uint64) if counts else None).summary()
 
 
+#: The ledger's accounts, as the report names them.
+ACCOUNTS = ("reference", "always_on", "calendar", "modelled", "metered")
+
+
 def _lighting(kernel: dict[str, Any]) -> dict[str, Any]:
     views = kernel.get("views", {})
-    summary = next(iter(views.get("lighting.summary", {}).values()), {})
-    energy = next(iter(views.get("lighting.energy", {}).values()), {})
+    summary = views.get("lighting.summary", {}).get("city", {})
+    energy = views.get("lighting.energy", {}).get("city", {})
+    kwh = {f"{account}_kwh": account for account in ACCOUNTS}
     return {
         "lamps": summary.get("lamps"),
         "dimmed": summary.get("dimmed"),
         "commands": kernel.get("counts", {}).get("commands"),
-        "energy_kwh": energy,
+        "energy_kwh": {account: energy.get(key) for key, account in kwh.items()},
+        "ledger": {key: value for key, value in energy.items() if key not in kwh},
+        "summary": summary,
     }
 
 

@@ -28,7 +28,9 @@ def main(run: Run, settings: Settings, part: int) -> None:
     address = f"http://{settings.address}:{listener.getsockname()[1]}/"
     (run.folder / "console.address").write_text(address, "utf-8")
     app = create_app(cities.load(run.city), run.status_ipc)
-    config = uvicorn.Config(app, log_level="warning", ws_max_size=65_536, ws_max_queue=4, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, log_level="warning", ws_max_size=65_536, ws_max_queue=4, timeout_graceful_shutdown=2
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -41,7 +43,6 @@ def _listen(address: str, port: int) -> socket.socket:
             where="[adapters.console]",
             next="Choose another port, or 0 for a free one.",
         ) from error
-
 
 
 adapter = Adapter("console", Settings, main)

@@ -9,6 +9,9 @@ from plugins.lighting.park import Park
 from plugins.lighting.state import State
 from plugins.lighting.vocabulary import SummaryRow
 
+#: 100 % in the modelled level's unit, 1/256 %.
+FULL = 100 * 256
+
 
 def row(park: Park, state: State, utc: int) -> SummaryRow:
     """Count, at ``utc`` µs."""
@@ -22,6 +25,7 @@ def row(park: Park, state: State, utc: int) -> SummaryRow:
         dawn_utc=night.dawn,
         lamps=int(works.sum()),
         lit=int(np.count_nonzero(level)),
+        dimmed=int(np.count_nonzero((level > 0) & (level < FULL))),
         raised=int(np.count_nonzero(level > state.schedule.base_pct[works].astype(np.int16) * 256)),
         mean_level_pct=float(level.mean()) / 256 if len(level) else 0.0,
         power_kw=float(modelled.sum()) / 1000,

@@ -90,13 +90,14 @@ class EnergyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SummaryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The park at a glance. Levels are modelled; ``raised`` lamps burn above their programme."""
+    """The park at a glance. Levels are modelled; ``dimmed`` lamps burn below 100 %, ``raised`` above their programme."""
 
     night: bool
     dusk_utc: int
     dawn_utc: int
     lamps: int
     lit: int
+    dimmed: int
     raised: int
     mean_level_pct: float
     power_kw: float

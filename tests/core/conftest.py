@@ -7,6 +7,7 @@ from types import ModuleType
 import msgspec
 import numpy as np
 import pytest
+
 from ondijon import (
     AlarmKind,
     AssetKind,
@@ -102,7 +103,9 @@ def trial(name: str = "trial", **changes: object) -> ModuleType:
         ),
         verbs=(
             Verb(name="lamp.dim", targets="lamp", low=0, high=100, unit="%", lease_max_s=900, text=T),
-            Verb(name="lamp.kill", targets="lamp", low=0, high=1, unit="1", lease_max_s=1, danger=True, text=T),
+            Verb(
+                name="lamp.kill", targets="lamp", low=0, high=1, unit="1", lease_max_s=1, danger=True, text=T
+            ),
         ),
         alarms=(AlarmKind(code="crowd", priority=2, text=T, delay_on_s=1.0, delay_off_s=1.0),),
         views=(View(name="trial.row", row=Row),),

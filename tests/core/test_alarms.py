@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from core import alarms
 from core.alarms import Alarms
 from core.declaration import AlarmKind, Text
@@ -19,7 +20,12 @@ def test_the_life_of_an_alarm() -> None:
     register = Alarms(KINDS)
     register.raise_(7, "now", 0, {"watts": 3.0})
     (raised,) = register.turn(0, 100)
-    assert (raised.state, raised.raised_at, raised.priority, raised.trade) == ("unacked_active", 100, 1, "lighting")
+    assert (raised.state, raised.raised_at, raised.priority, raised.trade) == (
+        "unacked_active",
+        100,
+        1,
+        "lighting",
+    )
     register.raise_(7, "now", 1, {})
     assert register.turn(1, 101) == [], "raising what is raised changes nothing"
     assert register.acknowledge(7, "now", "Anne", 110).state == "acked_active"

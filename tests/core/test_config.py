@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from core import config
 from core.errors import ConfigError
 
@@ -38,7 +39,10 @@ def test_a_good_file_and_its_relative_folders(tmp_path: Path) -> None:
         ("version = 2", r"version is 2, this post reads 1"),
         ("version = ", r"not TOML"),
         ("version = 1", r"missing required field `post`.*Known keys: version, post"),
-        (GOOD.replace('city = "city"', ""), r"missing required field `city` - at `\$.post`.*Known keys: city, data"),
+        (
+            GOOD.replace('city = "city"', ""),
+            r"missing required field `city` - at `\$.post`.*Known keys: city, data",
+        ),
         (GOOD.replace('"city"', "3"), r"expected .*path.* at `\$.post.city`|Expected `str`.*post.city"),
         (GOOD.replace("[post]", "[post]\nstep_ms = 1"), r">= 5 - at `\$.post.step_ms`"),
         (GOOD.replace("[post]", "[post]\nsteps = 1"), r"unknown field `steps` - at `\$.post`"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core.clock import Now
-from core.proposals import Command
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from core.clock import Now
+from core.proposals import Command
 from ondijon.testing import City, Post
 
 LAMP, CABINET, JUNCTION = 3, 0, 43
@@ -16,7 +17,13 @@ NOW = Now(1, 1_000_000, 50_000)
 
 def check(post: Post, by: str = "trial", **changes):
     proposal = Command(
-        **{"verb": "lamp.dim", "targets": np.array([LAMP]), "values": np.array([50.0]), "lease_s": 10.0, "reason": ""}
+        **{
+            "verb": "lamp.dim",
+            "targets": np.array([LAMP]),
+            "values": np.array([50.0]),
+            "lease_s": 10.0,
+            "reason": "",
+        }
         | changes
     )
     return post.kernel.gate.check(proposal, by, NOW, "1-1")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from core.histogram import BUCKETS, Histogram, bucket
 from hypothesis import given
 from hypothesis import strategies as st
+
+from core.histogram import BUCKETS, Histogram, bucket
 
 
 @given(st.lists(st.integers(0, 10**8), min_size=1, max_size=300), st.sampled_from([50, 90, 99, 99.9]))

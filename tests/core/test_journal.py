@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from core.errors import JournalError
 from core.journal import GROUP_MAX, Record, SqliteJournal
 

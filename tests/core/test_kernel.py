@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from core.event import CHAIN_MAX
 from core.plugins import PROPOSALS_MAX
 from core.table import HandOver
 from core.wire import Fault
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from ondijon import AssetChange, Command, Emit, Raise, Release, hookimpl
 from ondijon.testing import City, Post
 
@@ -199,7 +200,9 @@ def test_an_added_asset_is_known_without_a_restart(make_trial) -> None:
     fields = {"lon": 5.04, "lat": 47.32, "commune": 0, "parent": 0, "gateway": "gw-A0001"}
     post.sample("L0005", "lamp.level", 33)
     post.step()
-    change = AssetChange(change="added", id="L9999", at_utc=post.utc, kind="lamp", fields=fields, attributes=attributes)
+    change = AssetChange(
+        change="added", id="L9999", at_utc=post.utc, kind="lamp", fields=fields, attributes=attributes
+    )
     post.change(change)
     post.sample("L9999", "lamp.level", 44)
     post.step()

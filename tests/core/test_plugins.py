@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from core import plugins
 from core.errors import ConfigError, PluginError
 from ondijon import API_VERSION, Metric, Reads, Text, hookimpl
 from ondijon.testing import City
 
-ONE_FILE = '''
+ONE_FILE = """
 import msgspec
 from ondijon import Declaration, Text, hookimpl
 
@@ -31,7 +32,7 @@ def start(state):
 @hookimpl
 def on_tick(state):
     state.n += 1
-'''
+"""
 
 
 def test_a_plugin_in_one_file(tmp_path: Path) -> None:
@@ -48,12 +49,16 @@ def test_the_order_is_that_of_the_allow_list(tmp_path: Path) -> None:
 
 
 def test_an_unknown_plugin_names_what_is_installed() -> None:
-    with pytest.raises(PluginError, match=r"plugin mowing: is neither installed nor .* Installed are: .*lighting"):
+    with pytest.raises(
+        PluginError, match=r"plugin mowing: is neither installed nor .* Installed are: .*lighting"
+    ):
         plugins.load(["mowing"])
 
 
 def test_another_api_version_is_refused(make_trial) -> None:
-    with pytest.raises(PluginError, match=f"written for plugin API {API_VERSION + 1}, this post speaks {API_VERSION}"):
+    with pytest.raises(
+        PluginError, match=f"written for plugin API {API_VERSION + 1}, this post speaks {API_VERSION}"
+    ):
         plugins.load(["trial"], modules={"trial": make_trial(api=API_VERSION + 1)})
 
 
@@ -81,7 +86,9 @@ def test_unknown_settings_are_errors(tmp_path: Path) -> None:
 
 
 def test_two_plugins_may_not_declare_the_same(make_trial) -> None:
-    with pytest.raises(PluginError, match="trial and other both declare asset 'lamp'|other and trial both declare"):
+    with pytest.raises(
+        PluginError, match="trial and other both declare asset 'lamp'|other and trial both declare"
+    ):
         plugins.load(["trial", "other"], modules={"trial": make_trial(), "other": make_trial("other")})
 
 

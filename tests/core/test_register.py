@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from core import register
 from core.assets import AssetChange
 from core.errors import CityError, WireError

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from core import state
-from core.errors import StateError
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from core import state
+from core.errors import StateError
 
 
 class Inner(msgspec.Struct):
@@ -27,7 +28,9 @@ class Example(msgspec.Struct):
 
 examples = st.builds(
     Example,
-    levels=hnp.arrays(np.float64, hnp.array_shapes(max_dims=2, min_side=0), elements=st.floats(allow_nan=False)),
+    levels=hnp.arrays(
+        np.float64, hnp.array_shapes(max_dims=2, min_side=0), elements=st.floats(allow_nan=False)
+    ),
     flags=hnp.arrays(np.uint8, st.integers(0, 20)),
     inner=st.builds(Inner, name=st.text(), at=st.integers(-(2**63), 2**63 - 1)),
     by_id=st.dictionaries(st.text(), st.floats(allow_nan=False)),

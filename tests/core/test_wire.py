@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgpack
 import numpy as np
 import pytest
-from core import link, wire
-from core.errors import WireError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from core import link, wire
+from core.errors import WireError
 
 HELLO = {"type": "hello", "gateway": "gw-1", "boot": 5, "wire": 1}
 
@@ -42,7 +43,17 @@ def test_our_messages_are_plain_maps_for_another_decoder() -> None:
         (msgpack.packb(HELLO | {"boot": 2**63}), "mistyped"),
         (msgpack.packb(HELLO | {"boot": "5"}), "mistyped"),
         (msgpack.packb(HELLO | {"colour": "red"}), "mistyped"),
-        (msgpack.packb({"type": "reports", "accepted": 1, "executed": 1, "failed": [[1, {"index": 0, "code": ""}]] * 1001}), "mistyped"),
+        (
+            msgpack.packb(
+                {
+                    "type": "reports",
+                    "accepted": 1,
+                    "executed": 1,
+                    "failed": [[1, {"index": 0, "code": ""}]] * 1001,
+                }
+            ),
+            "mistyped",
+        ),
         (msgpack.packb(HELLO | {"gateway": "x" * 70_000}), "oversized"),
     ],
 )
@@ -54,7 +65,12 @@ def test_what_is_refused(data: bytes, reason: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_garbage_is_refused_by_one_kind_of_error(data: bytes) -> None:
-    for decode in (wire.decode_from_gateway, wire.decode_to_gateway, link.decode_from_edge, link.decode_to_edge):
+    for decode in (
+        wire.decode_from_gateway,
+        wire.decode_to_gateway,
+        link.decode_from_edge,
+        link.decode_to_edge,
+    ):
         try:
             decode(data)
         except WireError as error:

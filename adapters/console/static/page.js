@@ -28,8 +28,14 @@ function section(title, rows) {
   return [head, table];
 }
 
+function figure(name, value) {
+  if (typeof value === "boolean") return text(value ? "yes" : "no");
+  if (name.endsWith("_utc") && value) return new Date(value / 1000).toLocaleTimeString(language, { timeZone: about?.timezone, timeStyle: "short" });
+  return value;
+}
+
 function flat(row) {
-  return Object.entries(row).filter(([, v]) => typeof v === "number" || typeof v === "string").map(([k, v]) => [text(k), v]);
+  return Object.entries(row).map(([name, value]) => [text(name), figure(name, value)]);
 }
 
 function render() {
@@ -55,9 +61,10 @@ function renderStatus() {
   element("clock").textContent = new Date(status.utc / 1000).toLocaleString(language, zone);
   const edge = status.edges.telemetry ?? {}, old = before?.edges.telemetry ?? edge;
   const refused = (edge.received ?? 0) - (edge.applied ?? 0) - (edge.unchanged ?? 0) - (edge.conflated ?? 0);
+  const alarms = Object.entries(status.alarms).map(([code, n]) => [text(code), n, true]);
   const parts = [
     ...Object.entries(status.views).flatMap(([view, rows]) => Object.values(rows).flatMap((row) => section(text(view), flat(row)))),
-    ...section(text("alarms"), Object.entries(status.alarms).map(([code, n]) => [code, n, true])),
+    ...section(text("alarms"), alarms.length ? alarms : [[text("none"), ""]]),
     ...section(text("telemetry"), [
       [text("gateways"), edge.gateways ?? 0],
       [text("received"), edge.received ?? 0],

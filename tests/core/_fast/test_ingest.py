@@ -9,12 +9,13 @@ import time
 import numpy as np
 import pytest
 import zmq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from core import wire
 from core._fast.ingest import COUNTERS_NAMES, FRAME_REFUSALS, SAMPLE_REFUSALS, Ingest, resolve_libzmq
 from core._fast.slots import Slots
 from core.histogram import Histogram
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NOW = 1_800_000_000_000_000
 ASSETS = 10
@@ -62,7 +63,9 @@ def refusal(index: int, metric: int, at: int, value: float) -> str | None:
     return None
 
 
-times = st.integers(NOW - 10_000_000, NOW + 1_000_000) | st.sampled_from([0, -1, NOW + 2_500_000, 2**62, -(2**63)])
+times = st.integers(NOW - 10_000_000, NOW + 1_000_000) | st.sampled_from(
+    [0, -1, NOW + 2_500_000, 2**62, -(2**63)]
+)
 values = st.floats(-110, 110) | st.sampled_from([math.nan, math.inf, -math.inf])
 sample = st.tuples(st.integers(0, 11), st.integers(0, 4), times, values)
 
@@ -96,18 +99,23 @@ def test_single_samples_equal_the_plain_twin(samples: list[tuple[int, int, int, 
 
 def balanced(counters: dict[str, int]) -> None:
     refused = sum(counters[name] for name in SAMPLE_REFUSALS)
-    assert counters["received"] == counters["applied"] + counters["unchanged"] + counters["conflated"] + refused
+    assert (
+        counters["received"] == counters["applied"] + counters["unchanged"] + counters["conflated"] + refused
+    )
 
 
 @settings(deadline=None)
 @given(st.lists(st.lists(sample, min_size=1, max_size=80), max_size=4), st.booleans())
-def test_a_columnar_frame_is_its_samples(frames: list[list[tuple[int, int, int, float]]], shared: bool) -> None:
+def test_a_columnar_frame_is_its_samples(
+    frames: list[list[tuple[int, int, int, float]]], shared: bool
+) -> None:
     columnar, single = new(), new()
     sequence = 0
     for frame in frames:
         base = frame[0][2]
         rows = [
-            (i, frame[0][1] if shared else m, at if abs(at - base) < 2**31 else base, v) for i, m, at, v in frame
+            (i, frame[0][1] if shared else m, at if abs(at - base) < 2**31 else base, v)
+            for i, m, at, v in frame
         ]
         index, metric, at, value = (list(column) for column in zip(*rows, strict=True))
         columnar.feed(

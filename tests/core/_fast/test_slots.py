@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from core._fast.slots import FLAG_STALE, Slots
-from core.declaration import Merge
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from core._fast.slots import FLAG_STALE, Slots
+from core.declaration import Merge
 
 #: Metric 0..3 merge LAST (deadband 1, refreshed after 60 s), MAX, SUM, ANY.
 RULES = {
@@ -147,7 +148,12 @@ def test_columns_of_different_length_are_refused() -> None:
     slots = new()
     with pytest.raises(ValueError, match="length"):
         slots.apply(
-            np.zeros(2, np.uint32), np.zeros(1), np.zeros(2, np.int64), np.ones(2, np.uint32), METRICS, 1 << 60
+            np.zeros(2, np.uint32),
+            np.zeros(1),
+            np.zeros(2, np.int64),
+            np.ones(2, np.uint32),
+            METRICS,
+            1 << 60,
         )
 
 
