@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := $(wildcard core/_fast/*.pyx core/_fast/*.pxd core/_fast/*.h)
 ARGS ?=
 
-.PHONY: help run test test-all lint bench fuzz build clean
+.PHONY: help run test test-all lint bench build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,11 +25,8 @@ lint: build $(VENV)/.test $(VENV)/.lint ## ruff, mypy, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: build $(VENV)/.test $(VENV)/.bench ## side by side with peers: a table, JSON, docs/bench/*.svg
-	@$(BIN)/python -m bench $(ARGS)
-
-fuzz: build ## 60 s of fuzzing a decoder, with the address sanitizer
-	@tests/fuzz/run $(ARGS)
+bench: build $(VENV)/.test $(VENV)/.bench ## side by side with peers, as JSON
+	@$(BIN)/python -m pytest bench/ --benchmark-json=bench.json $(ARGS)
 
 build: $(VENV)/.built ## the environment and the native extensions
 
@@ -63,8 +60,8 @@ $(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock
 	@touch $@
 
-$(VENV)/.bench: requirements-bench.lock | $(VENV)/.installed
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-bench.lock
+$(VENV)/.bench: pyproject.toml | $(VENV)/.built
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	@touch $@
 
 clean: ## remove what was built

@@ -1,0 +1,43 @@
+"""Hand-over edge → kernel: dirty set, shared memory, descriptor, copy, check, apply. CPU of both processes.
+
+    pytest bench/bench_handover.py --benchmark-json=handover.json
+
+The idioms beside it do less: ``numpy_pickle`` sends the same columns pickled and assigns them unchecked;
+``msgpack_dict`` packs a dict of what changed and updates a dict. The slots are spread over a table of 262,144.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import contest, handover
+
+
+@pytest.mark.parametrize("changed", [256, 4096, 32_768, 131_072])
+def test_handover(benchmark: Any, folder: Path, quick: bool, changed: int) -> None:
+    steps = max(12, min(300, 3_000_000 // changed)) // (3 if quick else 1)
+    runs: dict[str, list[handover.Spent]] = {way: [] for way in handover.WAYS}
+
+    def others() -> None:
+        for way in handover.WAYS[1:]:
+            count = max(5, steps // 10) if way == "msgpack_dict" else steps
+            runs[way].append(handover.run(way, changed, count, folder))
+
+    def ours() -> None:
+        runs["ondijon"].append(handover.run("ondijon", changed, steps, folder))
+
+    benchmark.pedantic(ours, setup=others, rounds=2 if quick else 5, iterations=1)
+    info: dict[str, Any] = {"changed": changed, "load": contest.load_average()}
+    for way, spent in runs.items():
+        info[f"cpu_ns_{way}"] = round(statistics.median(s.both for s in spent), 2)
+        info[f"cpu_ns_min_{way}"] = round(min(s.both for s in spent), 2)
+        info[f"probe_ms_{way}"] = round(statistics.median(s.probe_ns for s in spent) / 1e6, 2)
+    for side in ("edge", "kernel", "swap"):
+        info[f"cpu_ns_{side}"] = round(statistics.median(getattr(s, side) for s in runs["ondijon"]), 2)
+    for way in handover.WAYS[1:]:
+        info[f"ratio_to_{way}"] = round(info[f"cpu_ns_{way}"] / info["cpu_ns_ondijon"], 2)
+    benchmark.extra_info.update(info)
