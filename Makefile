@@ -25,8 +25,8 @@ lint: build $(VENV)/.test $(VENV)/.lint ## ruff, mypy, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: build $(VENV)/.test $(VENV)/.bench ## side by side with peers, as JSON
-	@$(BIN)/python -m pytest bench/ --benchmark-json=bench.json $(ARGS)
+bench: build $(VENV)/.test $(VENV)/.bench ## side by side with peers: JSON, a table, docs/bench/*.svg; ARGS=--quick
+	@$(BIN)/python -m bench $(ARGS)
 
 build: $(VENV)/.built ## the environment and the native extensions
 
@@ -60,8 +60,8 @@ $(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock
 	@touch $@
 
-$(VENV)/.bench: pyproject.toml | $(VENV)/.built
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[bench]'
+$(VENV)/.bench: requirements-bench.lock | $(VENV)/.installed
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 
 clean: ## remove what was built

@@ -3,7 +3,8 @@
     pytest bench/bench_handover.py --benchmark-json=handover.json
 
 The idioms beside it do less: ``numpy_pickle`` sends the same columns pickled and assigns them unchecked;
-``msgpack_dict`` packs a dict of what changed and updates a dict. The slots are spread over a table of 262,144.
+``msgpack_dict`` packs a dict of what changed and updates a dict. The table has 262,144 slots. ``together`` is how
+many neighbouring slots change at once: 64 is a cabinet's frame, 1 is scattered, the worst a cache can meet.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ import pytest
 from bench import contest, handover
 
 
+@pytest.mark.parametrize("together", [64, 1])
 @pytest.mark.parametrize("changed", [256, 4096, 32_768, 131_072])
-def test_handover(benchmark: Any, folder: Path, quick: bool, changed: int) -> None:
+def test_handover(benchmark: Any, folder: Path, quick: bool, changed: int, together: int) -> None:
     steps = max(12, min(300, 3_000_000 // changed)) // (3 if quick else 1)
     runs: dict[str, list[handover.Spent]] = {way: [] for way in handover.WAYS}
 
     def others() -> None:
         for way in handover.WAYS[1:]:
             count = max(5, steps // 10) if way == "msgpack_dict" else steps
-            runs[way].append(handover.run(way, changed, count, folder))
+            runs[way].append(handover.run(way, changed, count, folder, together))
 
     def ours() -> None:
-        runs["ondijon"].append(handover.run("ondijon", changed, steps, folder))
+        runs["ondijon"].append(handover.run("ondijon", changed, steps, folder, together))
 
     benchmark.pedantic(ours, setup=others, rounds=2 if quick else 5, iterations=1)
-    info: dict[str, Any] = {"changed": changed, "load": contest.load_average()}
+    info: dict[str, Any] = {"changed": changed, "together": together, "load": contest.load_average()}
     for way, spent in runs.items():
         info[f"cpu_ns_{way}"] = round(statistics.median(s.both for s in spent), 2)
         info[f"cpu_ns_min_{way}"] = round(min(s.both for s in spent), 2)

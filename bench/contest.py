@@ -30,7 +30,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     ``security`` "null" or "curve"; ``rate`` frames/s of an open loop (0: as fast as it goes, unless the
     peer's own pace says otherwise); ``connections`` sockets of the sender, with a frame each ``lap_s`` s at a
-    phase of its own; ``ages``: keep each sample's age.
+    phase of its own; ``ages``: keep each sample's age, and leave the sender unpinned: asleep most of the time,
+    it would else share its core with its own libzmq thread.
     """
 
     peer: str
@@ -47,8 +48,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What the consumer measured, over ``samples`` samples after the warm-up.
 
-    ``cpu_ns`` of its whole process, libzmq's thread included; ``probe_ns`` a fixed piece of work just
-    before; ``ages_us`` p50, p99, p999, max from the intended send time.
+    ``cpu_ns`` of its whole process, libzmq's thread included; ``probe_ns`` a fixed piece of work before
+    the warm-up; ``ages_us`` p50, p99, p999, max from the intended send time.
     """
 
     samples: int

@@ -48,7 +48,12 @@ def slots() -> Slots:
     """A table of one metric, on either side."""
     one = np.ones(1)
     made = Slots(
-        SLOTS, deadband=0 * one, low=-1e9 * one, high=1e9 * one, merge=np.zeros(1, np.uint8), refresh_s=0 * one
+        SLOTS,
+        deadband=0 * one,
+        low=-1e9 * one,
+        high=1e9 * one,
+        merge=np.zeros(1, np.uint8),
+        refresh_s=0 * one,
     )
     made.extend(np.zeros(SLOTS, np.uint16))
     return made
@@ -59,14 +64,14 @@ def columns(n: int = SLOTS) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     return np.empty(n, np.uint32), np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint32)
 
 
-def run(way: str, changed: int, steps: int, folder: Path) -> Spent:
-    """Hand ``changed`` slots over in each of ``steps`` steps."""
+def run(way: str, changed: int, steps: int, folder: Path, together: int = 1) -> Spent:
+    """Hand ``changed`` slots over in each of ``steps`` steps; ``together`` neighbouring slots change at once."""
     fd = link.create_memory(SLOTS)
     endpoint = f"ipc://{folder}/handover"
     processes = multiprocessing.get_context("fork")
     ends = [processes.Pipe(duplex=False) for _ in range(2)]
     workers = [
-        processes.Process(target=side, args=(way, changed, steps, endpoint, fd, end), daemon=True)
+        processes.Process(target=side, args=(way, changed, steps, endpoint, fd, end, together), daemon=True)
         for side, (_, end) in zip((_edge, _kernel), ends, strict=True)
     ]
     for worker in workers:
@@ -93,7 +98,7 @@ def _answer(reader: Connection) -> tuple[float, float]:
 # -- the edge's side
 
 
-def _edge(way: str, changed: int, steps: int, endpoint: str, fd: int, out: Connection) -> None:
+def _edge(way: str, changed: int, steps: int, endpoint: str, fd: int, out: Connection, together: int) -> None:
     contest.pin(0)
     made = context()
     kernel = made.socket(zmq.DEALER)
@@ -106,7 +111,8 @@ def _edge(way: str, changed: int, steps: int, endpoint: str, fd: int, out: Conne
     dirty: dict[int, tuple[float, int, int]] = {}
     spent = []
     for step in range(steps):
-        slot = rng.choice(SLOTS, changed, replace=False).astype(np.uint32)
+        first = rng.choice(SLOTS // together, changed // together, replace=False) * together
+        slot = (first[:, None] + np.arange(together)).ravel().astype(np.uint32)
         value, stamp = rng.normal(50, 20, changed), np.full(changed, step + 1)
         if way == "msgpack_dict":
             rows = zip(slot.tolist(), value.tolist(), stamp.tolist(), strict=True)
@@ -148,7 +154,9 @@ def _give_dict(
 # -- the kernel's side
 
 
-def _kernel(way: str, changed: int, steps: int, endpoint: str, fd: int, out: Connection) -> None:
+def _kernel(
+    way: str, changed: int, steps: int, endpoint: str, fd: int, out: Connection, together: int
+) -> None:
     contest.pin(1)
     made = context()
     edge = made.socket(zmq.DEALER)

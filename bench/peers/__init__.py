@@ -1,1 +1,1 @@
-"""The contenders, one a file. Each has ``Peer`` (the consumer) and ``send`` (the sender's side), as in bench.peers.zeromq."""
+"""The contenders, one a file: ``Peer`` (the consumer) and ``send`` (the sender), as in bench.peers.zeromq."""

@@ -21,6 +21,8 @@ def _config(**settings: Any) -> Any:
     config = zenoh.Config()
     config.insert_json5("mode", '"peer"')
     config.insert_json5("scouting/multicast/enabled", "false")
+    # Real gateways are elsewhere: over TCP, not through this machine's memory.
+    config.insert_json5("transport/shared_memory/enabled", "false")
     for key, value in settings.items():
         config.insert_json5(key.replace("__", "/"), json.dumps(value))
     return config

@@ -1,0 +1,104 @@
+"""The figures of a run as tables on the terminal and as Markdown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+#: Where a contender's absolute figure stands, ours too; and its unit.
+FIGURES = (("cpu_ns_{}", "ns/sample"), ("p50_us_{}", "µs, p50"), ("{}_ns_per_lamp", "ns/lamp"))
+
+HEAD = ("benchmark", "against", "ours", "theirs", "unit", "ratio", "wall")
+
+Row = tuple[str, str, str, str, str, str, str]
+
+
+def rows(run: dict[str, Any]) -> Iterator[Row]:
+    """A row for each ratio: above 1 ours is cheaper, below 1 theirs."""
+    for benchmark in run["benchmarks"]:
+        info = benchmark["extra_info"]
+        for key in info:
+            if not key.startswith("ratio_to_"):
+                continue
+            peer = key.removeprefix("ratio_to_")
+            ours, theirs, unit = _absolute(info, peer)
+            wall = info.get(f"wall_ratio_to_{peer}")
+            name = benchmark["name"].removeprefix("test_")
+            yield name, peer, ours, theirs, unit, f"{info[key]:.2f}", "" if wall is None else f"{wall:.2f}"
+
+
+def _absolute(info: dict[str, Any], peer: str) -> tuple[str, str, str]:
+    if peer == "free":
+        return f"{info['samples_s_held']:,}", f"{info['samples_s_free']:,}", "samples/s"
+    for pattern, unit in FIGURES:
+        if pattern.format(peer) in info:
+            ours = info.get(pattern.format("ondijon"), info.get(pattern.format("ours")))
+            return _number(ours), _number(info[pattern.format(peer)]), unit
+    return "", "", ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def machine(run: dict[str, Any]) -> str:
+    """One sentence on the machine and its load."""
+    info, ours = run["machine_info"], run["machine_info"].get("ondijon", {})
+    cpu = info.get("cpu", {}).get("brand_raw", info.get("machine", ""))
+    loads = [load for b in run["benchmarks"] if (load := b["extra_info"].get("load")) is not None]
+    ones = [load[0] if isinstance(load, list) else load for load in loads]
+    probes = [v for b in run["benchmarks"] for k, v in b["extra_info"].items() if k.startswith("probe_ms_")]
+    spread = f", probe {min(probes):.0f}-{max(probes):.0f} ms" if probes else ""
+    during = f", load average {min(ones):.1f}-{max(ones):.1f} during the run" if ones else ""
+    return (
+        f"{cpu}, {ours.get('usable_cpus')} CPUs, Linux {ours.get('kernel')}, Python {info['python_version']}, "
+        f"libzmq {ours.get('libzmq')}; {run['datetime'][:16]}{during}{spread}"
+        f"{'; QUICK: not to be quoted' if ours.get('quick') else ''}"
+    )
+
+
+def notes(run: dict[str, Any]) -> Iterator[str]:
+    """What has no ratio: percentiles of latency, sides of the hand-over, what was skipped."""
+    for benchmark in run["benchmarks"]:
+        name, info = benchmark["name"].removeprefix("test_"), benchmark["extra_info"]
+        for key in info:
+            if key.startswith("runs_us_"):
+                shown = "; ".join(
+                    " / ".join(f"{r[p]:,.0f}" for p in ("p50", "p99", "p999") if p in r) for r in info[key]
+                )
+                yield f"{name}, {key.removeprefix('runs_us_')}: p50 / p99 / p99.9 µs of each run: {shown}"
+        if "cpu_ns_edge" in info:
+            yield (
+                f"{name}: edge {info['cpu_ns_edge']} + kernel {info['cpu_ns_kernel']} ns a changed slot "
+                f"(then swap {info['cpu_ns_swap']})"
+            )
+        if "core_percent_ondijon" in info:
+            yield (
+                f"{name}: {info['frames_s']} frames/s cost ours {info['core_percent_ondijon']} % of a core, "
+                f"{info['cpu_us_a_frame_ondijon']} µs a frame (limit {info['cpu_us_a_frame_limit']})"
+            )
+        for peer, why in (info.get("skipped") or {}).items():
+            yield f"{name}: {peer} skipped, {why}"
+
+
+def show(run: dict[str, Any]) -> None:
+    """Print it."""
+    console = Console(file=sys.stdout, width=max(110, Console().width))
+    made = Table(*HEAD, title="Ratios by consumer CPU: above 1 ours is cheaper, below 1 theirs is")
+    for row in rows(run):
+        made.add_row(*row)
+    console.print(machine(run))
+    console.print(made)
+    for note in notes(run):
+        console.print(note, highlight=False)
+
+
+def markdown(run: dict[str, Any]) -> str:
+    """The same for docs/bench/README.md."""
+    lines = [f"| {' | '.join(HEAD)} |", "|" + " --- |" * len(HEAD)]
+    lines += [f"| {' | '.join(row)} |" for row in rows(run)]
+    return "\n".join([machine(run), "", *lines, "", *(f"- {note}" for note in notes(run))])
