@@ -65,9 +65,8 @@ def year(lamps: Lamps, hours: Sequence[dict[int, float]], assumed: settings.Ener
     for i, at_level in enumerate(hours):
         mine = lamps.calendar == i
         for level, lasting in at_level.items():
-            put_out = (level == 0) & ~lamps.conflict
-            level_pct = np.where(put_out, 0, np.maximum(level, lamps.floor_pct))
-            watt_hours += mine * lasting * power_w(level_pct, lamps.power_w, assumed.standby_pct)
+            drawn = power_w(lamps.held_pct(level), lamps.power_w, assumed.standby_pct)
+            watt_hours += mine * lasting * drawn
     area = assumed.lit_area_m2 * int(works.sum())
     return Year(
         night_h=sum(hours[0].values()),

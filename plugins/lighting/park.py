@@ -40,6 +40,14 @@ class Lamps:
     def __len__(self) -> int:
         return len(self.asset)
 
+    def held_pct(self, level_pct: np.ndarray | int) -> np.ndarray:
+        """[lamps]: what each lamp holds by night where its calendar says ``level_pct``.
+
+        A dimmed lamp keeps its class floor. One that is put out goes dark, unless it lights a conflict area.
+        """
+        put_out = (level_pct == 0) & ~self.conflict
+        return np.where(put_out, 0, np.maximum(level_pct, self.floor_pct))
+
 
 @dataclass(frozen=True)
 class Sensors:

@@ -49,11 +49,7 @@ def follow(park: Park, state: State, now: Now) -> list[Emit]:
 
 
 def base_pct(park: Park, level_pct: np.ndarray) -> np.ndarray:
-    """u8[lamps]: what each lamp does by itself where its calendar says ``level_pct`` i16[calendars].
-
-    A dimmed lamp keeps its class floor. One that is put out goes dark, unless it lights a conflict area.
-    """
+    """u8[lamps]: what each lamp does by itself where its calendar says ``level_pct`` i16[calendars]."""
     lamps = park.lamps
     level = level_pct[lamps.calendar]
-    floor = np.where((level == 0) & ~lamps.conflict, 0, lamps.floor_pct)
-    return np.where((level == BY_DAY) | ~lamps.in_service, 0, np.maximum(level, floor)).astype(np.uint8)
+    return np.where((level == BY_DAY) | ~lamps.in_service, 0, lamps.held_pct(level)).astype(np.uint8)
