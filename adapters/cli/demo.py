@@ -21,6 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from adapters.cityimport.command import generate_city
 from adapters.cli import report as reports
 from adapters.cli.follow import Follower, remember
+from core import city as cities
 from core import config as configs
 from core.config import Config
 from core.errors import OndijonError
@@ -161,7 +162,7 @@ class Demo:
             self.console.print(f"Report: {report}")
 
     def _wait_ready(self) -> None:
-        gateways = self._gateways()
+        gateways = len(cities.load(self.config.post.city).assets.gateways)
         with Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -176,24 +177,25 @@ class Demo:
                 status = self.follower.update(0.3)
                 known = _known(status)
                 bar.update(task, description=f"Starting the post ... {known} of {gateways} gateways are in")
-                if known >= gateways:
+                if known >= gateways and self._page_is_up():
                     return
                 if time.monotonic() > until:
-                    log = self.supervisor.folder / "kernel.log"
+                    late = "kernel" if known < gateways else "console-0"
                     raise OndijonError(
-                        f"only {known} of {gateways} gateways came within {START_S:.0f} s.",
-                        next=last_line(log),
+                        f"after {START_S:.0f} s {known} of {gateways} gateways are in, the {late} is not ready.",
+                        next=last_line(self.supervisor.folder / f"{late}.log"),
                     )
 
-    def _gateways(self) -> int:
-        from core import city as cities
+    @property
+    def _page(self) -> Path:
+        return self.supervisor.folder / "console.address"
 
-        return len(cities.load(self.config.post.city).assets.gateways)
+    def _page_is_up(self) -> bool:
+        return "console" not in self.config.adapters or self._page.exists()
 
     def _greet(self, browse: bool) -> None:
-        table = self.config.adapters.get("console")
-        if table is not None:
-            address = (self.supervisor.folder / "console.address").read_text("utf-8")
+        if "console" in self.config.adapters:
+            address = self._page.read_text("utf-8")
             self.console.print(
                 f"The city runs: [bold]{address}[/bold]   (Ctrl-C stops it; `ondijon top` shows it as text)"
             )
@@ -223,5 +225,6 @@ def line(status: Status) -> str:
     counts = status.edges.get("telemetry", {})
     return (
         f"{city:%H:%M:%S} UTC  samples {counts.get('received', 0):,}  lost {counts.get('lost', 0)}  "
-        f"commands {status.counts.get('commands', 0):,}  alarms {sum(status.alarms.values())}  skipped steps {status.skipped}"
+        f"commands {status.counts.get('commands', 0):,}  alarms {sum(status.alarms.values())}  "
+        f"skipped steps {status.skipped}"
     )
