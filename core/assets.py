@@ -101,12 +101,11 @@ class Assets:
 
     def attribute(self, kind: str, name: str, dtype: Any = None) -> np.ndarray:
         """The attribute column ``name`` of ``kind``, in the order of ``of_kind(kind)``."""
-        column: np.ndarray = np.asarray(self.attributes[kind][name], dtype=dtype)
-        return column
+        return np.asarray(self.attributes[kind][name], dtype=dtype)
 
     def in_service(self) -> np.ndarray:
         """bool[n]: the asset is not retired."""
-        return self.until == 0
+        return np.asarray(self.until == 0)
 
     def of_gateway(self, gateway: str) -> np.ndarray:
         """Indexes (u32, ascending) of the assets behind ``gateway``; the position is the wire index."""
@@ -114,8 +113,7 @@ class Assets:
         if gateway not in self._gateway_index:
             return np.empty(0, np.uint32)
         g = self._gateway_index[gateway]
-        behind: np.ndarray = order[starts[g] : starts[g + 1]]
-        return behind
+        return order[starts[g] : starts[g + 1]]
 
     @cached_property
     def _gateway_index(self) -> dict[str, int]:

@@ -30,7 +30,8 @@ log = structlog.get_logger()
 #: Hand-overs that may wait for a step; until it takes them an edge gets no buffer back.
 WAITING_MAX = 4
 
-#: Reports and events that may wait for a step. Beyond it the edges' queues fill, and gateways keep what is unacknowledged.
+#: Reports and events that may wait for a step. Beyond it the edges' queues fill, and gateways keep what is
+#: unacknowledged.
 MESSAGES_MAX = 50_000
 
 #: Edges are asked for their dirty set this long (s) before the step that will see it.

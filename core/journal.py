@@ -46,7 +46,7 @@ class Journal(Protocol):
     generation: int
 
     def append(self, records: Sequence[Record]) -> int:
-        """Number the records and queue them; return the sequence of the last. Raises JournalError when full or failed."""
+        """Number and queue the records; return the last one's sequence. Raises JournalError when full or failed."""
 
     def durable(self) -> Durable:
         """What is safe by now."""

@@ -9,7 +9,7 @@ from core.city import City
 
 
 def streets(city: City) -> bytes:
-    """u32 edges, u32 points, then ``start`` u32[edges+1], ``class`` u32[edges], ``x`` f32[points], ``y`` f32[points]."""
+    """u32 edges, u32 points; ``start`` u32[edges+1], ``class`` u32[edges], ``x`` and ``y`` f32[points]."""
     graph = city.streets
     x, y = city.project(graph.point_lon, graph.point_lat)
     return b"".join(

@@ -36,11 +36,10 @@ class Feed:
             socket.close()
 
     async def _take(self, topic: bytes, data: bytes) -> None:
-        if topic == status.TOPIC:
-            self.status = msgspec.json.encode(status.decode(data))
-        else:
+        if topic != status.TOPIC:
             self.layers[topic.removeprefix(status.LAYER).decode()] = data
             return
+        self.status = msgspec.json.encode(status.decode(data))
         async with self._changed:
             self.number += 1
             self._changed.notify_all()

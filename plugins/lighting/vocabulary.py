@@ -90,7 +90,7 @@ class EnergyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SummaryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The park at a glance. Levels are modelled; ``dimmed`` lamps burn below 100 %, ``raised`` above their programme."""
+    """The park at a glance, by modelled levels: ``dimmed`` lamps burn below 100 %, ``raised`` above their programme."""
 
     night: bool
     dusk_utc: int

@@ -87,14 +87,14 @@ def test_unknown_settings_are_errors(tmp_path: Path) -> None:
 
 def test_two_plugins_may_not_declare_the_same(make_trial) -> None:
     with pytest.raises(
-        PluginError, match="trial and other both declare asset 'lamp'|other and trial both declare"
+        PluginError, match=r"trial and other both declare asset 'lamp'|other and trial both declare"
     ):
         plugins.load(["trial", "other"], modules={"trial": make_trial(), "other": make_trial("other")})
 
 
 def test_a_reference_to_nothing_is_refused(make_trial) -> None:
     metric = Metric(name="tree.height", kind="tree", unit="m", low=0, high=100, text=Text("", ""))
-    with pytest.raises(PluginError, match="metric 'tree.height' names asset 'tree'"):
+    with pytest.raises(PluginError, match=r"metric 'tree\.height' names asset 'tree'"):
         plugins.load(["trial"], modules={"trial": make_trial(metrics=(metric,), reads=Reads())})
 
 
@@ -116,7 +116,7 @@ def test_a_start_that_raises_names_the_plugin(make_trial) -> None:
     module.start = start
     (plugin,) = plugins.load(["trial"], modules={"trial": module})
     plugin.configure({})
-    with pytest.raises(PluginError, match="plugin trial: cannot start: .*no lamps here"):
+    with pytest.raises(PluginError, match=r"plugin trial: cannot start: .*no lamps here"):
         plugin.begin(City.small())
 
 

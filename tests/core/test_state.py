@@ -83,5 +83,5 @@ def test_what_cannot_be_stored_is_named() -> None:
     class Bad(msgspec.Struct):
         lock: object
 
-    with pytest.raises(StateError, match="Bad: .*object"):
+    with pytest.raises(StateError, match=r"Bad: .*object"):
         state.encode(Bad(object()), 1)

@@ -11,6 +11,16 @@ from hypothesis import strategies as st
 from core import link, wire
 from core.errors import WireError
 
+
+def refusal(decode, data: bytes) -> str | None:
+    """The reason of a refusal, or None for a message; any other error is the test's failure."""
+    try:
+        decode(data)
+    except WireError as error:
+        return error.reason
+    return None
+
+
 HELLO = {"type": "hello", "gateway": "gw-1", "boot": 5, "wire": 1}
 
 
@@ -71,20 +81,14 @@ def test_garbage_is_refused_by_one_kind_of_error(data: bytes) -> None:
         link.decode_from_edge,
         link.decode_to_edge,
     ):
-        try:
-            decode(data)
-        except WireError as error:
-            assert error.reason
+        assert refusal(decode, data) != ""
 
 
 @given(st.data())
 def test_mutated_messages_are_refused_or_understood(data: st.DataObject) -> None:
     raw = bytearray(wire.encode(wire.Reports(3, 2, ((2, wire.Fault(1, "dead")),))))
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        wire.decode_from_gateway(bytes(raw))
-    except WireError as error:
-        assert error.reason in {"malformed", "mistyped"}
+    assert refusal(wire.decode_from_gateway, bytes(raw)) in {None, "malformed", "mistyped"}
 
 
 def test_an_order_whose_parts_differ_is_refused() -> None:
