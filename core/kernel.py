@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,10 @@ from core.wire import Order, Reports
 
 #: How often (µs) stale slots are looked for and silent commands are ended.
 SWEEP = 1 * SECOND
+
+#: What one event's data and one view's row may measure (bytes of msgpack).
+EVENT_MAX = 65_536
+ROW_MAX = 16_384
 
 #: A hand-over may be this far (µs) ahead of the step: clocks of one host, plus the edge's own tolerance.
 AHEAD = 3 * SECOND
@@ -63,17 +67,20 @@ class Kernel:
         self.gate = Gate(self.numbering, {verb.name: d.name for d in declarations for verb in d.verbs})
         self.commands = Commands(generation)
         kinds = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
+        self._alarm_owners = {code: owner for code, (_, owner) in kinds.items()}
         self.alarms = Alarms(kinds | {kind.code: (kind, vocabulary.POST) for kind in vocabulary.ALARMS})
         self.counts = {
             "commands": 0,
             "refused": 0,
             "chains_cut": 0,
+            "events_unread": 0,
             "hand_overs_refused": 0,
             "batches": 0,
             "changed": 0,
         }
         self._event_kinds = {kind.name: (kind, d.name) for d in declarations for kind in d.events}
         self._event_kinds |= {kind.name: (kind, vocabulary.POST) for kind in vocabulary.EVENTS}
+        self._views = {view.name: (view, d.name) for d in declarations for view in d.views}
         self._metrics = {
             plugin.name: np.array(
                 [m.name in plugin.declaration.reads.metrics for m in self.numbering.metrics], bool
@@ -143,7 +150,7 @@ class Kernel:
         view: TableView,
         outputs: Outputs,
     ) -> list[tuple[Event | None, proposals.Proposal]]:
-        calls = self._calls(plugin, now, batch, events, view)
+        calls = self._calls(plugin, now, batch, self._read(plugin, events, outputs), view)
         if not calls:
             return []
         before = state.copy(plugin.state)
@@ -161,14 +168,12 @@ class Kernel:
         return proposed
 
     def _calls(
-        self, plugin: Plugin, now: Now, batch: Batch, events: Sequence[Event], view: TableView
+        self, plugin: Plugin, now: Now, batch: Batch, mine: tuple[Event, ...], view: TableView
     ) -> list[tuple[str, Event | None, dict[str, Any]]]:
         calls: list[tuple[str, Event | None, dict[str, Any]]] = []
-        if "on_events" in plugin.hooks:
-            mine = _read(events, plugin.declaration.reads.events)
-            if mine:
-                # Of several events the longest chain counts: no plugin can outrun the limit.
-                calls.append(("on_events", max(mine, key=lambda event: event.chain), {"events": mine}))
+        if mine:
+            # Of several events the longest chain counts: no plugin can outrun the limit.
+            calls.append(("on_events", max(mine, key=lambda event: event.chain), {"events": mine}))
         if "on_batch" in plugin.hooks and len(batch):
             wanted = self._wanted(plugin, batch)
             if len(wanted):
@@ -176,6 +181,25 @@ class Kernel:
         if "on_tick" in plugin.hooks:
             calls += [("on_tick", None, {"name": name}) for name in plugin.ticks_due(now.mono)]
         return calls
+
+    def _read(self, plugin: Plugin, events: Sequence[Event], outputs: Outputs) -> tuple[Event, ...]:
+        """The events of the kinds a plugin reads, each with its data in the plugin's own Struct."""
+        reads = plugin.declaration.reads.events
+        if "on_events" not in plugin.hooks:
+            return ()
+        mine = []
+        for event in events:
+            if event.kind not in reads:
+                continue
+            try:
+                data = msgspec.convert(event.data, reads[event.kind], from_attributes=True)
+            except msgspec.ValidationError as error:
+                # A gateway may say anything: what does not fit is not the plugin's fault, nor its worry.
+                self.counts["events_unread"] += 1
+                outputs.faults.append(f"event {event.kind} does not fit what {plugin.name} reads: {error}.")
+                continue
+            mine.append(msgspec.structs.replace(event, data=data))
+        return tuple(mine)
 
     def _wanted(self, plugin: Plugin, batch: Batch) -> Batch:
         reads = self._metrics[plugin.name]
@@ -199,16 +223,36 @@ class Kernel:
                 case proposals.Emit():
                     self._plugin_emits(plugin, proposal, now, cause, outputs)
                 case proposals.Raise():
-                    self.alarms.raise_(proposal.asset, proposal.code, now.mono, proposal.data)
+                    asset = self._alarmed(plugin, proposal)
+                    self.alarms.raise_(asset, proposal.code, now.mono, proposal.data)
                 case proposals.Clear():
-                    self.alarms.clear(proposal.asset, proposal.code, now.mono)
+                    self.alarms.clear(self._alarmed(plugin, proposal), proposal.code, now.mono)
                 case proposals.Release():
                     self._release(plugin, proposal, now, outputs)
                 case proposals.Publish():
-                    outputs.views.append(proposal)
-        except (PluginError, KeyError, ValueError, TypeError, IndexError) as error:
+                    self._publish(plugin, proposal, outputs)
+        except Exception as error:
+            # Whatever is wrong with a proposal, the step and the other trades go on.
             plugin.errors += 1
             outputs.faults.append(f"plugin {plugin.name}: {type(proposal).__name__} refused: {error!r}.")
+
+    def _known(self, asset: int) -> int:
+        if not 0 <= asset < len(self.city.assets):
+            raise PluginError(f"asset {asset} is not in the register.")
+        return int(asset)
+
+    def _alarmed(self, plugin: Plugin, proposal: proposals.Raise | proposals.Clear) -> int:
+        if self._alarm_owners[proposal.code] != plugin.name:
+            raise PluginError(f"alarm {proposal.code!r} belongs to {self._alarm_owners[proposal.code]}.")
+        return self._known(proposal.asset)
+
+    def _publish(self, plugin: Plugin, proposal: proposals.Publish, outputs: Outputs) -> None:
+        view, owner = self._views[proposal.view]
+        if owner != plugin.name or not isinstance(proposal.row, view.row | None):
+            raise PluginError(f"{view.name} is declared by {owner} with {view.row.__name__}.")
+        if proposal.row is not None:
+            _bounded(proposal.row, ROW_MAX, f"row {proposal.key!r} of {view.name}")
+        outputs.views.append(proposal)
 
     def _command(self, plugin: Plugin, proposal: proposals.Command, now: Now, outputs: Outputs) -> None:
         command = self.gate.check(proposal, plugin.name, now, self.commands.number())
@@ -236,6 +280,8 @@ class Kernel:
         kind, owner = self._event_kinds[proposal.kind]
         if owner != plugin.name or not isinstance(proposal.data, kind.data):
             raise PluginError(f"{proposal.kind} is declared by {owner} with {kind.data.__name__}.")
+        _bounded(proposal.data, EVENT_MAX, f"event {proposal.kind}")
+        asset = None if proposal.asset is None else self._known(proposal.asset)
         if cause is not None and cause.chain + 1 > CHAIN_MAX:
             self.counts["chains_cut"] += 1
             outputs.faults.append(
@@ -249,7 +295,7 @@ class Kernel:
             cause,
             outputs,
             plugin.name,
-            proposal.asset,
+            asset,
             proposal.lon,
             proposal.lat,
         )
@@ -319,12 +365,8 @@ class Kernel:
         self._emit("post.alarm.changed", data, now, None, outputs, asset=alarm.asset if known else None)
 
 
-def _read(events: Sequence[Event], reads: Mapping[str, type[msgspec.Struct]]) -> tuple[Event, ...]:
-    """The events of the kinds a plugin reads, each with its data in the plugin's own Struct."""
-    return tuple(
-        msgspec.structs.replace(
-            event, data=msgspec.convert(event.data, reads[event.kind], from_attributes=True)
-        )
-        for event in events
-        if event.kind in reads
-    )
+def _bounded(data: msgspec.Struct, most: int, what: str) -> None:
+    """Raise where ``data`` cannot be stored or told, or is too large: better here than in the journal."""
+    size = len(msgspec.msgpack.encode(data))
+    if size > most:
+        raise PluginError(f"{what} has {size} bytes, at most {most} are taken.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from core.event import CHAIN_MAX
 from core.plugins import PROPOSALS_MAX
 from core.table import HandOver
 from core.wire import Fault
-from ondijon import AssetChange, Command, Emit, Raise, Release, hookimpl
+from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Release, hookimpl
 from ondijon.testing import City, Post
 
 
@@ -93,6 +95,14 @@ def test_one_plugins_fault_leaves_the_others_alone(make_trial) -> None:
     [
         (Emit(kind="lighting.nothing", data=msgspec.defstruct("X", [])()), "lighting.nothing"),
         (Raise(asset=0, code="nobody_declares_this"), "nobody_declares_this"),
+        (Raise(asset=0, code="plugin_failed"), "plugin_failed"),
+        (Raise(asset=1_000_000, code="crowd"), "asset 1000000"),
+        (Raise(asset=None, code="crowd"), "Raise"),
+        (Clear(asset=1_000_000, code="crowd"), "asset 1000000"),
+        (
+            Command(verb="lamp.dim", targets=[3], values=[1], lease_s=1, deadline_s=math.inf, reason=""),
+            "Command",
+        ),
         (Release(command="1-99"), "1-99"),
         (Command(verb="lamp.dim", targets="x", values=1, lease_s=1, reason=""), "Command"),
         ("not a proposal", "not a proposal"),
@@ -110,6 +120,44 @@ def test_a_proposal_that_makes_no_sense_is_a_fault_not_a_crash(make_trial, propo
     post.step()
     assert what in post.faults[0]
     assert post.plugins[0].errors == 1
+    post.run(1.5)
+    assert set(post.alarms) <= {("", "plugin_failed")}
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda seen, row: Emit(kind="trial.seen", data=row(1)), "trial.seen is declared by trial"),
+        (lambda seen, row: Emit(kind="trial.seen", data=seen(object())), "Emit refused"),
+        (lambda seen, row: Emit(kind="trial.seen", data=seen("x" * 70_000)), "at most 65536"),
+        (lambda seen, row: Emit(kind="trial.seen", data=seen(1), asset=-1), "asset -1"),
+        (lambda seen, row: Publish(view="nobody.view", key="x", row=row(1)), "nobody.view"),
+        (lambda seen, row: Publish(view="trial.row", key="x", row=seen(1)), "trial.row is declared by trial"),
+        (lambda seen, row: Publish(view="trial.row", key="x", row=row(object())), "Publish refused"),
+        (lambda seen, row: Publish(view="trial.row", key="x", row=row("x" * 20_000)), "at most 16384"),
+    ],
+)
+def test_data_that_nobody_could_store_or_tell_is_refused(make_trial, make, what: str) -> None:
+    module = make_trial()
+    declared = module.declare()
+    proposal = make(declared.events[0].data, declared.views[0].row)
+    module.on_tick = hookimpl(lambda now, name, state: [proposal])
+    post = Post(City.small(), [module])
+    post.step()
+    assert what in post.faults[0]
+    assert not post.views
+    assert not post.events
+
+
+def test_an_event_that_does_not_fit_is_left_out_and_counted(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    post.event("trial.seen", {"count": "a gateway may say anything"})
+    post.event("trial.seen", {"count": 1})
+    post.step()
+    assert post.plugins[0].state.heard == ["trial.seen"]
+    assert post.plugins[0].errors == 0
+    assert post.kernel.counts["events_unread"] == 1
+    assert "does not fit what trial reads" in post.faults[0]
 
 
 def test_proposals_beyond_the_limit_are_dropped_and_counted(make_trial) -> None:
