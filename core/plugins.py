@@ -8,6 +8,7 @@ first that raises.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -211,6 +212,8 @@ def _import_file(name: str, path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Known by its name, as an imported one is: Structs and dataclasses look their annotations up there.
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 

@@ -42,6 +42,22 @@ def test_a_plugin_in_one_file(tmp_path: Path) -> None:
     assert plugin.config.every_s == 2.0
 
 
+def test_a_plugin_in_one_file_may_postpone_its_annotations(tmp_path: Path) -> None:
+    source = ONE_FILE.replace(
+        "\nimport msgspec", "from __future__ import annotations\nimport msgspec, dataclasses"
+    )
+    source = source.replace(
+        "    n: int = 0", "    n: int = 0\n    part: Config = msgspec.field(default_factory=Config)"
+    )
+    source += "\n@dataclasses.dataclass\nclass Fixed:\n    config: Config\n"
+    (tmp_path / "counter.py").write_text(source)
+    (plugin,) = plugins.load(["counter"], tmp_path)
+    plugin.configure({"every_s": 2.0})
+    plugin.begin(City.small())
+    plugin.begin(City.small(), plugin.stored())
+    assert plugin.state.part.every_s == 1.0
+
+
 def test_the_order_is_that_of_the_allow_list(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.py").write_text(ONE_FILE.replace('"counter"', f'"{name}"', 1))
