@@ -17,7 +17,7 @@ import numpy as np
 import zmq
 
 from core import wire
-from core.clock import Clock
+from core.clock import Clock, origin_now
 from core.errors import WireError
 from core.run import Endpoints
 from core.sockets import dial, limit
@@ -45,15 +45,19 @@ class Statistics(msgspec.Struct):
 class Gateway:
     """One gateway's three sockets and its session. Not thread-safe.
 
-    ``clock`` gives city time. Samples given before the handshake ended, or while the post is away, are
+    ``clock`` gives city time: by default this machine's, which is right but for a demo. Samples given before the handshake ended, or while the post is away, are
     dropped and counted: what must not be lost is an event.
     """
 
     def __init__(
-        self, name: str, endpoints: Endpoints, clock: Clock, context: zmq.Context[Any] | None = None
+        self,
+        name: str,
+        endpoints: Endpoints,
+        clock: Clock | None = None,
+        context: zmq.Context[Any] | None = None,
     ) -> None:
         self.name = name
-        self.clock = clock
+        self.clock = clock or Clock(origin_now())
         self.boot = secrets.randbits(62)
         self.statistics = Statistics()
         self.session = 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -57,6 +58,44 @@ class City(cities.City):
             _streets(),
             _assets(rng),
         )
+
+    def having(self, kind: str, assets: Mapping[str, msgspec.Struct], *, street: int = 0) -> City:
+        """The same city with things of one more ``kind``: id to attributes, spread along the edge ``street``.
+
+        Each stands behind a gateway of its own, named ``gw-`` and its id.
+        """
+        there, n = self.assets, len(assets)
+        on_street = int(np.flatnonzero(there.edge == street)[0])
+        offset = float(self.streets.edge_length_m[street]) * (np.arange(n) + 0.5) / max(n, 1)
+        ends = self.streets.edge_from[street], self.streets.edge_to[street]
+        share = offset / float(self.streets.edge_length_m[street])
+        added = {
+            "kind": np.full(n, len(there.kinds)),
+            "commune": np.full(n, there.commune[on_street]),
+            "lon": np.interp(share, [0, 1], [self.streets.node_lon[end] for end in ends]),
+            "lat": np.interp(share, [0, 1], [self.streets.node_lat[end] for end in ends]),
+            "edge": np.full(n, street),
+            "offset_m": offset,
+            "parent": np.full(n, NONE),
+            "gateway": len(there.gateways) + np.arange(n),
+            "since": np.zeros(n),
+            "until": np.zeros(n),
+        }
+        fields = next(iter(assets.values())).__struct_fields__
+        attributes = {name: [getattr(each, name) for each in assets.values()] for name in fields}
+        register = Assets(
+            ids=[*there.ids, *assets],
+            names=[*there.names, *assets],
+            kinds=[*there.kinds, kind],
+            gateways=[*there.gateways, *(f"gw-{id}" for id in assets)],
+            columns={name: np.append(getattr(there, name), added[name]) for name in Assets.COLUMNS},
+            attributes={**there.attributes, kind: attributes},
+        )
+        return City(self.description, self.communes, self.streets, register)
+
+    def save(self, folder: str | Path) -> None:
+        """Write it as a city folder, for ``ondijon check`` and ``ondijon run``."""
+        cities.save(self, Path(folder))
 
 
 _LON, _LAT, _DEGREE = 5.04, 47.32, 1 / 111_195.0
