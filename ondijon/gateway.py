@@ -45,8 +45,9 @@ class Statistics(msgspec.Struct):
 class Gateway:
     """One gateway's three sockets and its session. Not thread-safe.
 
-    ``clock`` gives city time: by default this machine's, which is right but for a demo. Samples given before the handshake ended, or while the post is away, are
-    dropped and counted: what must not be lost is an event.
+    ``clock`` gives city time: by default this machine's, which is right but for a demo. Samples given
+    before the handshake ended, or while the post is away, are dropped and counted: what must not be lost
+    is an event.
     """
 
     def __init__(

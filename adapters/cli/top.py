@@ -21,6 +21,9 @@ from core.status import Status
 #: A status that does not come for so long (s) means that the kernel is away.
 PATIENCE_S = 5.0
 
+#: Columns of a picture that goes into a pipe or a file.
+PIPE_WIDTH = 200
+
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
@@ -38,7 +41,9 @@ def top(folder: Path | None, once: bool) -> None:
                 "the kernel says nothing.", where=str(folder or last_run()), next="Is the post running?"
             )
         if once:
-            Console().print(picture(first, first, 1.0))
+            # A pipe has no width of its own, and a wrapped line is of no use to grep.
+            width = None if sys.stdout.isatty() else PIPE_WIDTH
+            Console(width=width).print(picture(first, first, 1.0))
             return
         _live(follower, first)
     finally:
