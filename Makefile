@@ -13,10 +13,10 @@ help: ## list the targets
 run: build ## the living demo city, with its page; ARGS="--speed 20" and the like
 	@$(BIN)/ondijon demo $(ARGS)
 
-test: build $(VENV)/.test ## the suite
+test: build $(VENV)/.test ## the tests, in about three minutes; ARGS="tests/core -x" and the like
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: build $(VENV)/.test ## the suite, the slow tests too
+test-all: build $(VENV)/.test ## the tests, the slow ones too
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: build $(VENV)/.test $(VENV)/.lint ## ruff, mypy, import contracts
@@ -28,7 +28,7 @@ lint: build $(VENV)/.test $(VENV)/.lint ## ruff, mypy, import contracts
 bench: build $(VENV)/.test $(VENV)/.bench ## side by side with peers: JSON, a table, docs/bench/*.svg; ARGS=--quick
 	@$(BIN)/python -m bench $(ARGS)
 
-build: $(VENV)/.built ## the environment and the native extensions
+build: $(VENV)/.built ## the environment in .venv, and the native extensions
 
 $(VENV)/.system:
 	@missing=""; \
@@ -64,5 +64,5 @@ $(VENV)/.bench: requirements-bench.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 
-clean: ## remove what was built
+clean: ## remove what was built, not the environment
 	@rm -rf build $(VENV)/.built core/_fast/*.so core/_fast/*.c

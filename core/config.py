@@ -84,7 +84,7 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(
-            "there is no such file.", where=str(path), next="Copy docs/ondijon.example.toml to begin."
+            "there is no such file.", where=str(path), next="To begin: ondijon example > ondijon.toml"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}.", where=str(path)) from error

@@ -18,7 +18,12 @@ from core.config import Config
 def check(file: Path) -> None:
     """Check the configuration FILE without starting anything.
 
-    Says file, key, what is wrong and what is expected, and exits 78; exits 0 when the post could start.
+    Loads the plugins, the adapters' settings and the city. Says file, key, what is wrong and what is
+    expected, and exits 78 (65: the city); exits 0 when the post could start.
+
+    \b
+    Example:
+      ondijon check ondijon.toml && systemctl restart ondijon
     """
     config = configs.load(file)
     for warning in check_config(config):

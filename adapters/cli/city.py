@@ -17,22 +17,43 @@ _FILE = click.Path(path_type=Path)
 
 @click.group()
 def city() -> None:
-    """Make the city folder that a post runs on."""
+    """Make the city folder that a post runs on.
+
+    \b
+    A city folder holds:
+      city.toml        name, licence, origin, what is synthetic
+      streets.npz      streets and communes
+      assets.msgpack   the register of things
+      report.json      what became of every row
+    """
 
 
 @city.command("import")
 @click.option(
-    "--lamps", required=True, type=_FILE, help="Light points: shapefile (zipped too), GeoJSON or CSV."
+    "--lamps",
+    required=True,
+    type=_FILE,
+    help="Light points: shapefile (.shp, .zip), GeoJSON or CSV, as all of these.",
 )
-@click.option("--streets", required=True, type=_FILE, help="Street centre lines.")
-@click.option("--signals", type=_FILE, help="Signalised junctions.")
-@click.option("--cameras", type=_FILE, help="Cameras.")
-@click.option("--districts", type=_FILE, help="Communes or districts, as polygons.")
 @click.option(
-    "--crs", help="The files' coordinate system, such as EPSG:2154; without it, what each file says."
+    "--streets", required=True, type=_FILE, help="Street centre lines, with names and classes where known."
+)
+@click.option("--signals", type=_FILE, help="Signalised junctions, as points.")
+@click.option("--cameras", type=_FILE, help="Cameras, as points.")
+@click.option(
+    "--districts", type=_FILE, help="Communes or districts, as polygons; without it, one around all lamps."
+)
+@click.option(
+    "--crs",
+    help="The coordinate system of files that do not say it: EPSG:2154 (Lambert-93) in most of France.",
 )
 @click.option("--name", default="", help="The city's name; by default that of the folder.")
-@click.option("--licence", default="unknown", help="Under which the inventories are published.")
+@click.option(
+    "--licence",
+    default="unknown",
+    show_default=True,
+    help="Under which the inventories are published, such as etalab-2.0.",
+)
 @click.option(
     "--seed", default=0, show_default=True, help="Of what no inventory holds and rules must supply."
 )
@@ -80,11 +101,18 @@ def import_(
 
 @city.command()
 @click.option("--out", required=True, type=_FILE, help="The city folder to write.")
-@click.option("--lamps", default=34_000, show_default=True, help="Light points.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--lamps", default=34_000, show_default=True, help="Light points, 60 to 200,000.")
+@click.option("--seed", default=0, show_default=True, help="Another seed gives another city.")
 @click.option("--report", type=_FILE, help="Write the counts as JSON.")
 def generate(out: Path, lamps: int, seed: int, report: Path | None) -> None:
-    """Generate a synthetic city of Dijon's size; it says of itself that it is synthetic."""
+    """Generate a synthetic city of Dijon's size, or smaller.
+
+    The same seed gives the same city; the folder, and every page that shows it, says that it is invented.
+
+    \b
+    Example:
+      ondijon city generate --lamps 3000 --out cities/small
+    """
     with Console(stderr=True).status("Generating ...") as progress:
         result = generate_city(out=out, seed=seed, lamps=lamps, progress=progress.update)
     _say(result, out, report)

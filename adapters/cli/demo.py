@@ -38,11 +38,11 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--headless", is_flag=True, help="Without the page.")
+@click.option("--headless", is_flag=True, help="Without the page: for servers and measurements.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
-    help="Stop by itself after so long, from the moment all gateways are in.",
+    help="Stop by itself after so long (real time), from the moment all gateways are in.",
 )
 @click.option(
     "--speed",
@@ -55,12 +55,16 @@ _PATH = click.Path(path_type=Path)
     "--city",
     "city_folder",
     type=_PATH,
-    help="A city folder; by default one of Dijon's size is generated, once.",
+    help="A city folder; by default one of Dijon's size is generated, once, and kept in ~/.cache/ondijon.",
 )
 @click.option("--data", type=_PATH, help="Where journal and state lie; by default a temporary folder.")
 @click.option("--port", default=8080, show_default=True, help="Of the page; 0 takes a free one.")
-@click.option("--at", default=DEMO_START.isoformat(), show_default=True, help="City time to begin at.")
-@click.option("--seed", default=0, show_default=True, help="Of walkers, cars, faults.")
+@click.option(
+    "--at", default=DEMO_START.isoformat(), show_default=True, help="City time to begin at, with its zone."
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Of walkers, cars, faults: the same seed, the same night."
+)
 @click.option("--report", type=_PATH, help="Write what the run really did, as JSON.")
 @click.option("--open/--no-open", "browse", default=False, help="Open the page in a browser.")
 def demo(
@@ -75,7 +79,9 @@ def demo(
     report: Path | None,
     browse: bool,
 ) -> None:
-    """Run a living city on this machine: simulated devices behind real sockets, the real post behind them.
+    """Run a living city on this machine.
+
+    All devices, walkers and vehicles are simulated; the sockets and the post behind them are real.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ import structlog
 from adapters.cli.check import check
 from adapters.cli.city import city
 from adapters.cli.demo import demo
+from adapters.cli.example import example
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -36,10 +37,15 @@ def main() -> None:
 
     \b
     Begin here:
-      ondijon demo                     a living city of Dijon's size, and its page
-      ondijon city import --help       a real city from its inventories
-      ondijon check ondijon.toml       is this configuration right?
-      ondijon run --config ondijon.toml
+      ondijon demo                       a living city of Dijon's size, and its page
+      ondijon city import --help         a real city from its inventories
+      ondijon example > ondijon.toml     a configuration to begin with
+      ondijon check ondijon.toml         is it right?
+      ondijon run --config ondijon.toml  the service
+      ondijon top                        what it does, live
+
+    Every command tells more with --help. An error is one sentence and an exit status: 78 a wrong
+    configuration, 65 a city or state that cannot be used, 74 a journal that cannot be written.
     """
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -47,5 +53,5 @@ def main() -> None:
     )
 
 
-for command in (run, check, demo, top, city):
+for command in (demo, city, example, check, run, top):
     main.add_command(command)

@@ -15,13 +15,22 @@ from core.supervisor import Supervisor
 
 @click.command()
 @click.option(
-    "--config", "file", required=True, type=click.Path(path_type=Path), help="The configuration, a TOML file."
+    "--config",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The configuration, a TOML file; `ondijon example` prints one.",
 )
 def run(file: Path) -> None:
     """Run the post as a service, until SIGTERM.
 
     Starts and watches every process: the kernel, the edges, the adapters of the configuration. A process
-    that dies is started again. Its logs lie in DATA/run/*.log; `ondijon top` shows it live.
+    that dies is started again. The logs lie in DATA/run/*.log; `ondijon top` shows it live. SIGTERM stops
+    adapters, then edges, then the kernel, so that nothing on its way is lost.
+
+    \b
+    Example:
+      ondijon run --config /etc/ondijon/ondijon.toml
     """
     config = configs.load(file)
     for warning in check_config(config):

@@ -27,11 +27,18 @@ PIPE_WIDTH = 200
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--once", is_flag=True, help="Print one picture and end.")
+@click.option("--once", is_flag=True, help="Print one picture and end: for scripts and reports.")
 def top(folder: Path | None, once: bool) -> None:
-    """Show what a running post does: samples, hooks, commands, alarms, faults.
+    """Show live what a running post does.
 
-    FOLDER is the run's folder; without it the post started last on this machine is shown. Ctrl-C ends.
+    Samples, hooks, views, alarms and faults; docs/operations.md tells what each counter means.
+    FOLDER is the run's folder, DATA/run of the configuration; without it the post started last by this
+    user is shown. Ctrl-C ends.
+
+    \b
+    Examples:
+      ondijon top
+      ondijon top --once /var/lib/ondijon/run | grep alarms
     """
     follower = Follower(runs.load(folder or last_run()).status_ipc)
     try:
