@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import structlog
+import zmq
 
 from core import adapter as adapters
 from core import link
@@ -138,6 +139,7 @@ class Supervisor:
     def __init__(self, config: Config, folder: Path) -> None:
         self.config = config
         self.folder = folder
+        _check_room_for_sockets(folder)
         folder.mkdir(parents=True, exist_ok=True)
         config.post.data.mkdir(parents=True, exist_ok=True)
         start = config.time.start
@@ -206,6 +208,17 @@ class Supervisor:
     def alive(self) -> bool:
         """Every process runs."""
         return all(process.pid is not None for process in self.processes)
+
+
+def _check_room_for_sockets(folder: Path) -> None:
+    # The kernel's thread would only find out when it binds, and the post would wait for it in vain.
+    room = zmq.IPC_PATH_MAX_LEN - len("/kernel")
+    if len(os.fsencode(folder)) > room:
+        raise ConfigError(
+            f"the path has {len(os.fsencode(folder))} bytes; local sockets have room for {room}.",
+            where=str(folder),
+            next="Choose a `data` folder with a shorter path.",
+        )
 
 
 def _endpoints(config: Config) -> Endpoints:
