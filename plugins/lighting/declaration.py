@@ -149,6 +149,7 @@ DECLARATION = Declaration(
     config=Settings,
     state=State,
     ticks={"calendar": 10.0, "dim": 0.2, "energy": 5.0, "faults": 10.0},
+    # Only what must be noticed at once comes in batches; power and heartbeats are looked up in the table.
     reads=Reads(metrics=("presence_sensor.presence", "cabinet.energy")),
     assets=ASSETS,
     metrics=METRICS,

@@ -42,7 +42,11 @@ def on_batch(batch: Batch, fixed: Park, state: State) -> None:
 
 @hookimpl
 def on_tick(now: Now, name: str, table: TableView, fixed: Park, state: State) -> Iterable[Proposal] | None:
-    """``calendar`` follows programmes, ``dim`` people, ``energy`` meters, ``faults`` what fails."""
+    """``calendar`` follows programmes, ``dim`` people, ``energy`` meters, ``faults`` what fails.
+
+    Where several are due they come in this order, that of the declaration: people are followed from where the
+    programmes are, and both before anybody judges what a lamp draws.
+    """
     if name == "dim":
         return presence.step(fixed, state, now)
     if name == "calendar":

@@ -32,6 +32,8 @@ class Schedule(msgspec.Struct):
 class People(msgspec.Struct):
     """Who was seen and which lamps were raised. The arrays [lamps] are those of ``ondijon.dimming``.
 
+    ``want`` u8 % asked for, as long as ``hold`` i16 (0.1 s) lasts; ``leased`` u8 % held by the device, as long
+    as ``lease`` i16 (0.1 s) lasts; ``level`` i16 (1/256 %) where the lamp is thought to be now.
     ``seen_utc`` µs of the oldest sample not yet answered (0: none); ``ticked_ds`` mono of the last pass in
     tenths of a second (-1: none); the others count since the ledger was opened.
     """
