@@ -108,7 +108,7 @@ def test_the_reasons_are_those_of_the_code() -> None:
 
 
 def examples(block: int) -> list[dict[str, Any]]:
-    return [ast.literal_eval(line) for line in blocks("python")[block].splitlines()]
+    return [ast.literal_eval(line) for line in blocks("text")[block].splitlines()]
 
 
 @pytest.mark.parametrize("example", examples(0), ids=lambda example: example["type"])
