@@ -1,6 +1,34 @@
+cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from core._fast.slots cimport Slots
+from core._fast.slots cimport Slots, slots_table, slots_tally
+
+cdef extern from "columns.h" nogil:
+    enum:
+        COLUMNS_MAX
+
+    ctypedef struct columns_frame:
+        const uint8_t *values
+        const uint8_t *offsets
+        const uint8_t *indexes
+        const uint8_t *metrics
+        uint32_t n
+        uint16_t metric
+        int64_t start
+
+    ctypedef struct columns_sender:
+        const uint64_t *entries
+        const int16_t *offsets
+        uint32_t assets
+        uint32_t metrics
+        int64_t latest
+
+    double columns_f64(const uint8_t *, size_t)
+    int32_t columns_i32(const uint8_t *, size_t)
+    uint16_t columns_u16(const uint8_t *, size_t)
+    uint16_t columns_metric(const columns_frame *, size_t)
+    bint columns_sound(const columns_frame *, const columns_sender *, const slots_table *, uint32_t *slot)
+    void columns_merge(const columns_frame *, const uint32_t *slot, slots_table *, slots_tally *)
 
 cdef struct Session:
     uint32_t id
@@ -16,6 +44,7 @@ cdef struct Staged:
     int64_t time
     double value
 
+@cython.final
 cdef class Ingest:
     cdef readonly Slots slots
     cdef Session *sessions
@@ -27,26 +56,26 @@ cdef class Ingest:
     cdef uint32_t kinds
     cdef uint32_t metrics
     cdef uint64_t counts[32]
+    cdef slots_tally tally
     cdef uint64_t latency[256]
     cdef Staged staged[64]
     cdef uint32_t staged_count
-    cdef int64_t oldest
     cdef int64_t origin_utc
     cdef int64_t origin_mono
     cdef double speed
     cdef int64_t tolerance
-    cdef int64_t now
+    cdef int64_t latest
     cdef bint in_multipart
+    cdef bint look
 
     cdef rehash(self)
     cdef bint has_slots(self, uint64_t first_slot, uint16_t kind) noexcept nogil
-    cdef int64_t read_clock(self) noexcept nogil
+    cdef int64_t city_time(self, int64_t mono) noexcept nogil
     cdef Session *find(self, uint32_t id) noexcept nogil
     cdef void frame(self, const uint8_t *data, size_t size) noexcept nogil
     cdef void single(self, const uint8_t *data, Session *session) noexcept nogil
     cdef void columns(self, const uint8_t *data, Session *session, uint32_t n) noexcept nogil
     cdef bint follows(self, Session *session, uint32_t sequence, uint32_t n) noexcept nogil
     cdef uint32_t check(self, Session *session, uint16_t index, uint16_t metric, double value, int64_t time) noexcept nogil
-    cdef void count_outcome(self, int outcome) noexcept nogil
     cdef void flush(self) noexcept nogil
     cdef void measure(self, int64_t time) noexcept nogil

@@ -9,11 +9,11 @@ belong to. A second libzmq would accept those sockets and receive nothing.
 """
 
 from libc.math cimport isfinite
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
-from core._fast.slots cimport APPLIED, CONFLATED, LATE, UNCHANGED, Slots
+from core._fast.slots cimport SLOTS_FETCH, Slots, slots_merge, slots_rule, slots_tally
 
 import numpy as np
 import zmq
@@ -37,11 +37,9 @@ cdef extern from "errno.h" nogil:
 
 cdef extern from *:
     """
-    #define ondijon_prefetch(p) __builtin_prefetch((p), 1, 3)
     #define ondijon_clz(x) __builtin_clzll(x)
     typedef struct { _Alignas(8) unsigned char bytes[64]; } ondijon_msg_t;
     """
-    void ondijon_prefetch(const void *) noexcept nogil
     int ondijon_clz(uint64_t) noexcept nogil
     ctypedef struct msg_t "ondijon_msg_t":
         pass
@@ -67,12 +65,14 @@ cdef enum:
     SINGLE = 1
     COLUMNS = 2
     HEADER = 32
-    COLUMNS_MAX = 1024
     EACH_OWN_METRIC = 0xFFFF
     DONTWAIT = 1
     STAGE = 64
     NO_SLOT = 0xFFFFFFFF
     BUCKETS = 256
+    # Frames between two looks at the clock, and ns after which a drain gives way to the rest of the loop.
+    CLOCK_EACH = 64
+    DRAIN_MAX = 2000000
 
 # Counters. Those before UNKNOWN_SESSION count what came in; those up to FRAMES_REFUSED count samples,
 # each once; the rest count frames whose samples cannot be told.
@@ -145,6 +145,12 @@ def resolve_libzmq():
     return found
 
 
+cdef inline int64_t monotonic_ns() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <int64_t> t.tv_sec * 1000000000 + t.tv_nsec
+
+
 cdef inline uint16_t u16(const uint8_t *at) noexcept nogil:
     cdef uint16_t out
     memcpy(&out, at, 2)
@@ -153,12 +159,6 @@ cdef inline uint16_t u16(const uint8_t *at) noexcept nogil:
 
 cdef inline uint32_t u32(const uint8_t *at) noexcept nogil:
     cdef uint32_t out
-    memcpy(&out, at, 4)
-    return out
-
-
-cdef inline int32_t i32(const uint8_t *at) noexcept nogil:
-    cdef int32_t out
     memcpy(&out, at, 4)
     return out
 
@@ -186,6 +186,7 @@ cdef class Ingest:
     def __cinit__(self, *args, **kwargs):
         memset(self.counts, 0, sizeof(self.counts))
         memset(self.latency, 0, sizeof(self.latency))
+        memset(&self.tally, 0, sizeof(self.tally))
 
     def __init__(self, Slots slots, offsets, *, sessions=4096, origin_utc, origin_mono, speed=1.0, tolerance=2_000_000):
         cdef uint32_t size = 1
@@ -205,7 +206,7 @@ cdef class Ingest:
         self.tolerance = tolerance
         table = np.ascontiguousarray(offsets, np.int16)
         self.kinds, self.metrics = table.shape
-        if self.metrics > slots.metrics:
+        if self.metrics > slots.table.metrics:
             raise ValueError("offsets name more metrics than the slots have rules for")
         self.offsets = <int16_t *> malloc(max(table.nbytes, 1))
         if self.offsets == NULL:
@@ -276,7 +277,7 @@ cdef class Ingest:
         cdef int16_t offset
         for metric in range(self.metrics):
             offset = self.offsets[kind * self.metrics + metric]
-            if offset >= 0 and first_slot + offset >= self.slots.size:
+            if offset >= 0 and first_slot + offset >= self.slots.table.size:
                 return False
         return True
 
@@ -304,11 +305,8 @@ cdef class Ingest:
 
     # -- decoding
 
-    cdef int64_t read_clock(self) noexcept nogil:
-        cdef timespec t
-        clock_gettime(CLOCK_MONOTONIC, &t)
-        cdef int64_t mono = <int64_t> t.tv_sec * 1000000000 + t.tv_nsec - self.origin_mono
-        return self.origin_utc + <int64_t> (<double> mono * self.speed) // 1000
+    cdef int64_t city_time(self, int64_t mono) noexcept nogil:
+        return self.origin_utc + <int64_t> (<double> (mono - self.origin_mono) * self.speed) // 1000
 
     cdef void frame(self, const uint8_t *data, size_t size) noexcept nogil:
         cdef Session *session
@@ -364,6 +362,7 @@ cdef class Ingest:
     cdef uint32_t check(self, Session *session, uint16_t index, uint16_t metric, double value, int64_t time) noexcept nogil:
         cdef uint64_t entry
         cdef int16_t offset
+        cdef slots_rule *rule
         if index >= session.size:
             self.counts[UNKNOWN_INDEX] += 1
             return NO_SLOT
@@ -375,10 +374,11 @@ cdef class Ingest:
         if not isfinite(value):
             self.counts[NOT_FINITE] += 1
             return NO_SLOT
-        if value < self.slots.rules[metric].low or value > self.slots.rules[metric].high:
+        rule = &self.slots.table.rules[metric]
+        if value < rule.low or value > rule.high:
             self.counts[OUT_OF_RANGE] += 1
             return NO_SLOT
-        if time > self.now + self.tolerance:
+        if time > self.latest:
             self.counts[FUTURE] += 1
             return NO_SLOT
         if time < 0:
@@ -393,7 +393,7 @@ cdef class Ingest:
         cdef uint32_t slot = self.check(session, u16(data + 2), metric, value, time)
         if slot == NO_SLOT:
             return
-        ondijon_prefetch(&self.slots.records[slot])
+        SLOTS_FETCH(&self.slots.table.records[slot])
         self.staged[self.staged_count] = Staged(slot, metric, time, value)
         self.staged_count += 1
         if self.staged_count == STAGE:
@@ -402,58 +402,53 @@ cdef class Ingest:
     cdef void columns(self, const uint8_t *data, Session *session, uint32_t n) noexcept nogil:
         cdef uint32_t slot[COLUMNS_MAX]
         cdef uint32_t i
-        cdef uint16_t shared = u16(data + 12), metric = shared
-        cdef int64_t start = i64(data + 16), time
-        cdef const uint8_t *values = data + HEADER
-        cdef const uint8_t *offsets = values + 8 * <size_t> n
-        cdef const uint8_t *indexes = offsets + 4 * <size_t> n
-        cdef const uint8_t *metrics = indexes + 2 * <size_t> n
-        cdef bint own = shared == EACH_OWN_METRIC
-        if start < 0 or start > self.now + (<int64_t> 1 << 40):
+        cdef uint16_t metric
+        cdef int64_t time
+        cdef double value
+        cdef columns_frame frame
+        cdef columns_sender sender
+        frame.n, frame.metric, frame.start = n, u16(data + 12), i64(data + 16)
+        if frame.start < 0 or frame.start > self.latest + (<int64_t> 1 << 40):
             # Adding an offset could wrap: no sample of this frame has a time.
-            self.counts[BAD_TIME if start < 0 else FUTURE] += n
+            self.counts[BAD_TIME if frame.start < 0 else FUTURE] += n
             return
+        frame.values = data + HEADER
+        frame.offsets = frame.values + 8 * <size_t> n
+        frame.indexes = frame.offsets + 4 * <size_t> n
+        frame.metrics = frame.indexes + 2 * <size_t> n if frame.metric == EACH_OWN_METRIC else NULL
+        sender.entries, sender.assets = session.entries, session.size
+        sender.offsets, sender.metrics, sender.latest = self.offsets, self.metrics, self.latest
         # What was staged before must be merged before: a slot's samples keep their order.
         self.flush()
-        for i in range(n):
-            if own:
-                metric = u16(metrics + 2 * i)
-            time = start + i32(offsets + 4 * i)
-            slot[i] = self.check(session, u16(indexes + 2 * i), metric, f64(values + 8 * i), time)
-            if slot[i] != NO_SLOT:
-                ondijon_prefetch(&self.slots.records[slot[i]])
-        for i in range(n):
-            if slot[i] != NO_SLOT:
-                if own:
-                    metric = u16(metrics + 2 * i)
-                time = start + i32(offsets + 4 * i)
-                self.count_outcome(self.slots.merge(slot[i], metric, f64(values + 8 * i), time, 1))
-        self.measure(start)
-
-    cdef void count_outcome(self, int outcome) noexcept nogil:
-        if outcome == APPLIED:
-            self.counts[APPLIED_] += 1
-        elif outcome == CONFLATED:
-            self.counts[CONFLATED_] += 1
-        elif outcome == UNCHANGED:
-            self.counts[UNCHANGED_] += 1
+        if columns_sound(&frame, &sender, &self.slots.table, slot):
+            columns_merge(&frame, slot, &self.slots.table, &self.tally)
         else:
-            self.counts[LATE_] += 1
+            for i in range(n):
+                metric, value = columns_metric(&frame, i), columns_f64(frame.values, i)
+                time = frame.start + columns_i32(frame.offsets, i)
+                slot[i] = self.check(session, columns_u16(frame.indexes, i), metric, value, time)
+                if slot[i] != NO_SLOT:
+                    slots_merge(&self.slots.table, slot[i], metric, value, time, 1, &self.tally)
+        if self.look:
+            self.look = False
+            self.measure(frame.start)
 
     cdef void flush(self) noexcept nogil:
         cdef uint32_t i
         cdef Staged *staged
+        cdef slots_tally tally = self.tally
         if self.staged_count == 0:
             return
         for i in range(self.staged_count):
             staged = &self.staged[i]
-            self.count_outcome(self.slots.merge(staged.slot, staged.metric, staged.value, staged.time, 1))
+            slots_merge(&self.slots.table, staged.slot, staged.metric, staged.value, staged.time, 1, &tally)
+        self.tally = tally
         self.measure(self.staged[0].time)
         self.staged_count = 0
 
     cdef void measure(self, int64_t time) noexcept nogil:
         # Log-linear: 8 buckets an octave, so a percentile is known within 12 %.
-        cdef int64_t age = self.read_clock() - time
+        cdef int64_t age = self.city_time(monotonic_ns()) - time
         cdef int octave
         if age < 0:
             age = 0
@@ -467,7 +462,7 @@ cdef class Ingest:
     # -- the doors
 
     def drain(self, socket, uint32_t limit=65536):
-        """Receive until ``socket`` (a zmq.Socket) is empty or ``limit`` frames came; return how many.
+        """Receive until ``socket`` (a zmq.Socket) is empty, ``limit`` frames or 2 ms; return how many came.
 
         The GIL is not held. Nobody else may touch the socket meanwhile. Raises zmq.ZMQError.
         """
@@ -475,12 +470,19 @@ cdef class Ingest:
         cdef msg_t message
         cdef int size, error = 0
         cdef uint32_t n = 0
+        cdef int64_t began, mono
         if msg_recv == NULL:
             resolve_libzmq()
         with nogil:
-            self.now = self.read_clock()
+            began = monotonic_ns()
             msg_init(&message)
             while n < limit:
+                if n % CLOCK_EACH == 0:
+                    mono = monotonic_ns()
+                    if mono - began > DRAIN_MAX:
+                        break
+                    self.latest = self.city_time(mono) + self.tolerance
+                    self.look = True
                 size = msg_recv(&message, handle, DONTWAIT)
                 if size < 0:
                     error = zmq_errno()
@@ -515,12 +517,15 @@ cdef class Ingest:
     def feed(self, const uint8_t[::1] frame not None):
         """Decode one frame that is already in memory, into the table."""
         cdef uint8_t nothing = 0
-        self.now = self.read_clock()
+        self.latest = self.city_time(monotonic_ns()) + self.tolerance
+        self.look = True
         self.frame(&frame[0] if frame.shape[0] else &nothing, frame.shape[0])
         self.flush()
 
     def counters(self):
         """All counters by name, since the start."""
+        self.counts[APPLIED_], self.counts[UNCHANGED_] = self.tally.applied, self.tally.unchanged
+        self.counts[CONFLATED_], self.counts[LATE_] = self.tally.conflated, self.tally.late
         return {name: self.counts[i] for i, name in enumerate(COUNTERS_NAMES)}
 
     def latencies(self):
