@@ -30,12 +30,17 @@ log = structlog.get_logger()
 #: Hand-overs that may wait for a step; until it takes them an edge gets no buffer back.
 WAITING_MAX = 4
 
+#: Private memory for them: as many again may be in the step's hands.
+ROOMS = 2 * (WAITING_MAX + link.BUFFERS)
+
 #: Reports and events that may wait for a step. Beyond it the edges' queues fill, and gateways keep what is
 #: unacknowledged.
 MESSAGES_MAX = 50_000
 
-#: Edges are asked for their dirty set this long (s) before the step that will see it.
-LEAD_S = 0.004
+#: Edges are asked for their dirty set this long (s) before the step that will see it, and the step waits this long
+#: (s) for an answer: without it a sample that just missed one step would wait for the next but one.
+LEAD_S = 0.002
+GRACE_S = 0.01
 
 
 class Sequenced(msgspec.Struct, frozen=True):
@@ -63,7 +68,15 @@ class Intake(threading.Thread):
         self._assets = {name: entry.assets for name, entry in register.gateways.items()}
         self._next_step = next_step
         self._buffers = link.Buffers(run.memory_fd, writable=False)
+        step_s = run.step_us / 1e6 / run.origin.speed
+        self._lead_s, self._grace_s = min(LEAD_S, step_s / 2), min(GRACE_S, step_s)
         self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
+        self._awaited: set[bytes] = set()
+        # The room given back last is taken first: it is still in the cache.
+        self._rooms = [link.columns(self._buffers.slots) for _ in range(ROOMS)]
+        self._rooms_waiting: list[link.Columns] = []
+        self._rooms_in_step: list[link.Columns] = []
         self._hand_overs: list[HandOver] = []
         self._reports: list[tuple[str, wire.Reports]] = []
         self._events: list[Event] = []
@@ -78,16 +91,27 @@ class Intake(threading.Thread):
         self.drained: set[str] = set()
         self.edges: dict[str, dict[str, int]] = {}
         self.edge_latency: dict[str, np.ndarray] = {}
-        self.counts = {"edge_messages_refused": 0, "field_events": 0, "hand_overs": 0}
+        self.counts = {"edge_messages_refused": 0, "field_events": 0, "hand_overs": 0, "answers_late": 0}
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     # -- the reactor's and the journal's side
 
     def take(self) -> Inputs:
-        """All that waits for a step."""
+        """All that waits for a step, and what edges asked for it answer within the grace.
+
+        The hand-overs' memory is the step's until the next call.
+        """
+        step = self._next_step()
         with self._lock:
+            if self._asked_for != step:
+                self.wake()
+            if not self._answered.wait_for(lambda: self._asked_for == step and not self._awaited, self._grace_s):
+                self.counts["answers_late"] += 1
+                self._awaited.clear()
             inputs = Inputs(self._hand_overs, self._events, self._reports)
             self._hand_overs, self._events, self._reports = [], [], []
+            self._rooms += self._rooms_in_step
+            self._rooms_in_step, self._rooms_waiting = self._rooms_waiting, []
         return inputs
 
     def put(self, outputs: Outputs, seq: int) -> None:
@@ -145,7 +169,7 @@ class Intake(threading.Thread):
     def _timeout_ms(self) -> int:
         if not self._free:
             return 100
-        return min(max(int((self._next_step() - LEAD_S - time.monotonic()) * 1000), 1), 100)
+        return min(max(int((self._next_step() - self._lead_s - time.monotonic()) * 1000), 1), 100)
 
     def _rest(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -168,6 +192,8 @@ class Intake(threading.Thread):
 
     def _meet(self, edge: bytes) -> None:
         self._known.add(edge)
+        with self._lock:
+            self._awaited.discard(edge)
         self._send(edge, self._numbered)
         if edge == b"telemetry":
             self._free[edge] = list(range(link.BUFFERS))
@@ -196,26 +222,51 @@ class Intake(threading.Thread):
     def _on_descriptor(self, edge: bytes, descriptor: link.Descriptor) -> None:
         if edge != b"telemetry" or descriptor.generation != self._generation:
             raise WireError(f"a hand-over of generation {descriptor.generation}.", reason="generation")
-        columns = self._buffers.copy(descriptor.buffer, descriptor.count)
+        if descriptor.buffer in self._free[edge]:
+            raise WireError(f"a hand-over in buffer {descriptor.buffer} without credit.", reason="credit")
+        try:
+            self._land(edge, descriptor)
+        finally:
+            if 0 <= descriptor.buffer < link.BUFFERS:
+                self._free[edge].append(descriptor.buffer)
+        with self._lock:
+            self._awaited.discard(edge)
+            self._answered.notify()
+
+    def _land(self, edge: bytes, descriptor: link.Descriptor) -> None:
+        if not descriptor.count:
+            return
+        with self._lock:
+            room = self._rooms.pop()
+        try:
+            columns = self._buffers.copy(descriptor.buffer, descriptor.count, room)
+        except WireError:
+            with self._lock:
+                self._rooms.append(room)
+            raise
         self.counts["hand_overs"] += 1
         with self._lock:
+            self._rooms_waiting.append(room)
             self._hand_overs.append(HandOver(edge.decode(), descriptor.generation, *columns))
-        if descriptor.buffer not in self._free[edge]:
-            self._free[edge].append(descriptor.buffer)
 
     def _ask_edges(self) -> None:
         # Credit is given just before a step: an edge merges as long as it can, and is read once a step.
         step = self._next_step()
-        if (
-            step == self._asked_for
-            or time.monotonic() < step - LEAD_S
-            or len(self._hand_overs) >= WAITING_MAX
-        ):
+        if step == self._asked_for or time.monotonic() < step - self._lead_s:
             return
-        self._asked_for = step
-        for edge, free in self._free.items():
-            if free:
-                self._send(edge, link.Descriptor(self._generation, free.pop(0), 0, 0).pack())
+        asked = {edge for edge, free in self._free.items() if free and self._lend(edge, free)}
+        with self._lock:
+            self._asked_for = step
+            self._awaited |= asked
+            self._answered.notify()
+
+    def _lend(self, edge: bytes, free: list[int]) -> bool:
+        if len(self._hand_overs) >= WAITING_MAX:
+            return False
+        if not self._send(edge, link.Descriptor(self._generation, free[0], 0, 0).pack()):
+            return False
+        free.pop(0)
+        return True
 
     def _on_said(self, edge: bytes, said: link.Said) -> None:
         message = wire.decode_from_gateway(said.message)
@@ -264,9 +315,11 @@ class Intake(threading.Thread):
         for edge in list(self._known):
             self._send(edge, message)
 
-    def _send(self, edge: bytes, message: bytes) -> None:
+    def _send(self, edge: bytes, message: bytes) -> bool:
         try:
             self._router.send_multipart([edge, message], zmq.DONTWAIT)
         except zmq.ZMQError:
             # The edge is away: it will say Ready, its gateways keep their leases.
             self.counts["edge_away"] = self.counts.get("edge_away", 0) + 1
+            return False
+        return True

@@ -1,8 +1,9 @@
 """The link between an edge and the kernel: ipc messages, and the shared memory telemetry crosses in.
 
-An edge that speaks telemetry owns two buffers in one sealed memory file. It fills one with its dirty
-set, sends a 16-byte descriptor, and may not touch it until the kernel gives it back. The kernel trusts
-none of it: it copies first, then checks.
+An edge that speaks telemetry owns two buffers in one sealed memory file. Before a step the kernel gives it
+credit for one: a descriptor with a count of 0. The edge fills it with its dirty set and answers with a
+descriptor of its own, of count 0 where nothing changed. The kernel trusts none of it: it copies first, then
+checks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from core.errors import WireError
 #: Bytes of one slot in a buffer: slot u32, count u32, value f64, time i64.
 SLOT_BYTES = 24
 BUFFERS = 2
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _DESCRIPTOR = struct.Struct("<IIII")
 DESCRIPTOR_BYTES = _DESCRIPTOR.size
@@ -141,7 +144,7 @@ class Buffers:
         self._map = mmap.mmap(fd, size, prot=mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0))
         n = self.slots
 
-        def buffer(start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        def buffer(start: int) -> Columns:
             return (
                 np.frombuffer(self._map, np.uint32, n, start + 16 * n),
                 np.frombuffer(self._map, np.float64, n, start),
@@ -152,9 +155,16 @@ class Buffers:
         #: Per buffer: slot u32, value f64, time i64, count u32, each [slots].
         self.columns = [buffer(i * n * SLOT_BYTES) for i in range(BUFFERS)]
 
-    def copy(self, buffer: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Copies of the first ``count`` entries of a buffer. Raises WireError outside of it."""
+    def copy(self, buffer: int, count: int, room: Columns) -> Columns:
+        """Copy the first ``count`` entries of a buffer into ``room``; return them. Raises WireError outside of it."""
         if not 0 <= buffer < BUFFERS or not 0 < count <= self.slots:
             raise WireError(f"{count} slots in buffer {buffer}.", reason="descriptor")
-        slot, value, time, counts = self.columns[buffer]
-        return slot[:count].copy(), value[:count].copy(), time[:count].copy(), counts[:count].copy()
+        taken = tuple(column[:count] for column in room)
+        for ours, theirs in zip(taken, self.columns[buffer], strict=True):
+            np.copyto(ours, theirs[:count])
+        return taken  # type: ignore[return-value]
+
+
+def columns(slots: int) -> Columns:
+    """Private memory for ``slots`` entries: slot u32, value f64, time i64, count u32. Pages come as they are used."""
+    return np.empty(slots, np.uint32), np.empty(slots), np.empty(slots, np.int64), np.empty(slots, np.uint32)

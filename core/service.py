@@ -65,7 +65,7 @@ class Service:
             self.intake.wake()
 
     def _next_step_at(self) -> float:
-        """CLOCK_MONOTONIC seconds of the next step."""
+        """CLOCK_MONOTONIC seconds of the first step that has not taken its inputs."""
         origin = self.run.origin
         return origin.mono_ns / 1e9 + (self._step + 1) * self.run.step_us / 1e6 / origin.speed
 
@@ -76,24 +76,26 @@ class Service:
         self.intake.start()
         log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
         while not self._stopping.is_set():
-            self._wait_for_grid()
-            self.turn()
+            self.turn(self._wait_for_grid())
+            if not self.intake.is_alive():
+                raise OndijonError("the intake thread ended.", next="Its error stands above in this log.")
         self._finish()
 
-    def _wait_for_grid(self) -> None:
+    def _wait_for_grid(self) -> int:
         wait = self._next_step_at() - time.monotonic()
         if wait > 0:
             time.sleep(wait)
         grid = self.clock.mono() // self.run.step_us
         # Behind the grid: one step for all that was missed, and say how much that was.
         self.skipped += max(0, grid - self._step - 1)
-        self._step = max(grid, self._step + 1)
+        return max(grid, self._step + 1)
 
-    def turn(self) -> None:
+    def turn(self, step: int) -> None:
         """One step: take, think, journal, let out."""
-        mono = self._step * self.run.step_us
-        now = Now(self._step, self.run.origin.utc + mono, mono)
         inputs = self.intake.take()
+        self._step = step
+        mono = step * self.run.step_us
+        now = Now(step, self.run.origin.utc + mono, mono)
         events, self._events = [*inputs.events, *self._events], []
         self._count_ages(inputs)
         outputs = self.kernel.step(now, Inputs(inputs.hand_overs, events, inputs.reports))
@@ -179,8 +181,7 @@ class Service:
 
     def _finish(self) -> None:
         # The edges were stopped first: one more step takes what they handed over last.
-        self._step += 1
-        self.turn()
+        self.turn(self._step + 1)
         self.journal.save_states([(plugin.name, plugin.stored()) for plugin in self.kernel.plugins])
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()

@@ -8,6 +8,7 @@ import numpy as np
 from core._fast.slots import FLAG_STALE, FLAG_VALID, Slots
 from core.batch import Batch
 from core.errors import WireError
+from core.link import columns
 from core.register import HEADROOM, Numbering
 
 
@@ -70,8 +71,7 @@ class Table:
         self._room()
 
     def _room(self) -> None:
-        n = self.numbering.slots
-        self._out = (np.empty(n, np.uint32), np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint32))
+        self._out = columns(self.numbering.slots)
 
     def renumber(self, numbering: Numbering) -> None:
         """Take the numbering after assets were added. Raises ValueError beyond the headroom."""

@@ -121,12 +121,13 @@ class TelemetryEdge(Edge):
             self._credits.append(credit)
 
     def _hand_over(self) -> None:
+        """Answer the kernel, even with nothing: its step waits for it."""
         ingest = self.ingest
-        if ingest is None or not ingest.slots.changed or self.register is None:
+        if ingest is None or self.register is None or not self.kernel.poll(0, zmq.POLLOUT):
             return
         credit = self._credits.pop(0)
-        count = ingest.slots.collect(*self.buffers.columns[credit.buffer])
-        self._handed += 1
+        count = ingest.slots.collect(*self.buffers.columns[credit.buffer]) if ingest.slots.changed else 0
+        self._handed += count > 0
         self.tell_kernel(link.Descriptor(self.register.generation, credit.buffer, count, self._handed).pack())
 
     def figures(self) -> link.Counters:

@@ -111,11 +111,15 @@ def test_descriptors_and_buffers_are_checked() -> None:
     assert link.unpack(descriptor.pack()) == descriptor
     with pytest.raises(WireError):
         link.unpack(b"short")
+    room = link.columns(buffers.slots)
     for buffer, count in ((2, 1), (0, 0), (0, 11)):
         with pytest.raises(WireError):
-            buffers.copy(buffer, count)
+            buffers.copy(buffer, count, room)
     buffers.columns[1][1][:] = 7.0
-    assert buffers.copy(1, 3)[1].tolist() == [7.0] * 3
+    copied = buffers.copy(1, 3, room)
+    assert copied[1].tolist() == [7.0] * 3
+    buffers.columns[1][1][:] = 8.0
+    assert copied[1].tolist() == [7.0] * 3
     assert not buffers.columns[0][1].any()
 
 
