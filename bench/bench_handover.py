@@ -5,6 +5,8 @@
 The idioms beside it do less: ``numpy_pickle`` sends the same columns pickled and assigns them unchecked;
 ``msgpack_dict`` packs a dict of what changed and updates a dict. The table has 262,144 slots. ``together`` is how
 many neighbouring slots change at once: 64 is a cabinet's frame, 1 is scattered, the worst a cache can meet.
+CPU is that of both processes, libzmq's threads too. Most of a small hand-over is its two messages: ``fixed_us`` is
+what one of a single slot costs, ``cpu_ns_marginal`` what each further slot adds.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from bench import contest, handover
 def test_handover(benchmark: Any, folder: Path, quick: bool, changed: int, together: int) -> None:
     steps = max(12, min(300, 3_000_000 // changed)) // (3 if quick else 1)
     runs: dict[str, list[handover.Spent]] = {way: [] for way in handover.WAYS}
+    single: list[handover.Spent] = []
 
     def others() -> None:
         for way in handover.WAYS[1:]:
             count = max(5, steps // 10) if way == "msgpack_dict" else steps
             runs[way].append(handover.run(way, changed, count, folder, together))
+        single.append(handover.run("ondijon", 1, 300, folder))
 
     def ours() -> None:
         runs["ondijon"].append(handover.run("ondijon", changed, steps, folder, together))
@@ -40,6 +44,9 @@ def test_handover(benchmark: Any, folder: Path, quick: bool, changed: int, toget
         info[f"probe_ms_{way}"] = round(statistics.median(s.probe_ns for s in spent) / 1e6, 2)
     for side in ("edge", "kernel", "swap"):
         info[f"cpu_ns_{side}"] = round(statistics.median(getattr(s, side) for s in runs["ondijon"]), 2)
+    fixed = statistics.median(s.both for s in single)
+    info["fixed_us"] = round(fixed / 1e3, 1)
+    info["cpu_ns_marginal"] = round(info["cpu_ns_ondijon"] - fixed / changed, 2)
     for way in handover.WAYS[1:]:
         info[f"ratio_to_{way}"] = round(info[f"cpu_ns_{way}"] / info["cpu_ns_ondijon"], 2)
     benchmark.extra_info.update(info)

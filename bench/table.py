@@ -74,12 +74,24 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
         if "cpu_ns_edge" in info:
             yield (
                 f"{name}: edge {info['cpu_ns_edge']} + kernel {info['cpu_ns_kernel']} ns a changed slot "
-                f"(then swap {info['cpu_ns_swap']})"
+                f"(then swap {info['cpu_ns_swap']}); {info['fixed_us']} µs a hand-over + "
+                f"{info['cpu_ns_marginal']} ns a slot"
             )
         if "core_percent_ondijon" in info:
             yield (
                 f"{name}: {info['frames_s']} frames/s cost ours {info['core_percent_ondijon']} % of a core, "
                 f"{info['cpu_us_a_frame_ondijon']} µs a frame (limit {info['cpu_us_a_frame_limit']})"
+            )
+        if "core_percent_post" in info:
+            parts = ", ".join(
+                f"{p.removeprefix('core_percent_')} {info[p]} % ({info['rss_mib_' + p.removeprefix('core_percent_')][0]}"
+                f" → {info['rss_mib_' + p.removeprefix('core_percent_')][-1]} MiB)"
+                for p in info
+                if p.startswith("core_percent_") and p != "core_percent_post"
+            )
+            yield (
+                f"{name}: edges + kernel {info['core_percent_post']} % of a core ({parts}); speed asked {info['speed']}, "
+                f"reached {info['speed_reached']:.2f}, steps skipped {info['steps_skipped']}; samples {info['samples']}"
             )
         for peer, why in (info.get("skipped") or {}).items():
             yield f"{name}: {peer} skipped, {why}"
