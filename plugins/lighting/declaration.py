@@ -140,6 +140,7 @@ ALARMS = (
         code="lamp_fault", priority=3, text=Text(fr="Point lumineux en défaut", en="Light point fault")
     ),
     AlarmKind(code="day_burner", priority=3, text=Text(fr="Allumé en plein jour", en="Burning by day")),
+    AlarmKind(code="lamp_silent", priority=3, text=Text(fr="Point lumineux muet", en="Light point silent")),
     AlarmKind(code="sensor_silent", priority=3, text=Text(fr="Détecteur muet", en="Sensor silent")),
 )
 

@@ -77,15 +77,25 @@ def examine(park: Park, state: State, now: Now, table: TableView) -> list[Raise 
         )
         out += _proposals(code, park.lamps.asset, evidence, found, gone)
 
-    sensors = _silence(park, silent_sensors(park, table))
-    found, gone = judge(
-        state.health.sensor_silent,
-        sensors,
-        elapsed,
-        settings.sensor_delay_s,
-        settings.found_max - len(out) // 2,
-    )
-    out += _proposals("sensor_silent", park.sensors.asset, sensors, found, gone)
+    for code, watch, asset, silent, delay_s in (
+        (
+            "lamp_silent",
+            state.health.lamp_silent,
+            park.lamps.asset,
+            _silent_lamps(park, state, table),
+            settings.lamp_delay_s,
+        ),
+        (
+            "sensor_silent",
+            state.health.sensor_silent,
+            park.sensors.asset,
+            silent_sensors(park, table),
+            settings.sensor_delay_s,
+        ),
+    ):
+        evidence = _silence(silent)
+        found, gone = judge(watch, evidence, elapsed, delay_s, settings.found_max - len(out) // 2)
+        out += _proposals(code, asset, evidence, found, gone)
     return out
 
 
@@ -175,8 +185,7 @@ def _lamps(park: Park, state: State, draw: Draw) -> tuple[Evidence, Evidence]:
         draw.measured < draw.expected - np.minimum(tolerance, draw.expected * (1 - DARK_SHARE))
     )
     high = settled & (draw.measured > draw.expected + tolerance)
-    # One fault stands for all: a lamp without its cabinet is not at fault.
-    replaced = np.append(state.health.cabinet_fault.found, False)[lamps.cabinet] | ~lamps.in_service
+    replaced = _replaced(park, state)
     deviates, burns = (
         (low | high) & state.schedule.night & ~replaced,
         high & (not state.schedule.night) & ~replaced,
@@ -192,8 +201,21 @@ def _lamps(park: Park, state: State, draw: Draw) -> tuple[Evidence, Evidence]:
     )
 
 
-def _silence(park: Park, silent: np.ndarray) -> Evidence:
-    n = len(park.sensors)
+def _silent_lamps(park: Park, state: State, table: TableView) -> np.ndarray:
+    """bool[lamps]: spoke once and no more, and no fault of its cabinet stands for it."""
+    power = table.column("lamp.power")
+    out = np.zeros(len(park.lamps), bool)
+    out[park.lamps.position[power.asset]] = power.valid & power.stale
+    return out & ~_replaced(park, state)
+
+
+def _replaced(park: Park, state: State) -> np.ndarray:
+    """bool[lamps]: one fault stands for all, a lamp without its cabinet is not at fault; nor is a retired one."""
+    return np.append(state.health.cabinet_fault.found, False)[park.lamps.cabinet] | ~park.lamps.in_service
+
+
+def _silence(silent: np.ndarray) -> Evidence:
+    n = len(silent)
     nothing = np.zeros(n)
     return Evidence(silent, ~silent, nothing, nothing, np.full(n, SILENT), np.ones(n, np.int64))
 

@@ -63,6 +63,7 @@ class Health(msgspec.Struct):
     lamp_fault: Watch
     day_burner: Watch
     cabinet_fault: Watch
+    lamp_silent: Watch
     sensor_silent: Watch
     examined_mono: int
 
@@ -127,6 +128,7 @@ def fresh(park: Park) -> State:
             lamp_fault=_watch(lamps),
             day_burner=_watch(lamps),
             cabinet_fault=_watch(cabinets),
+            lamp_silent=_watch(lamps),
             sensor_silent=_watch(len(park.sensors)),
             examined_mono=-1,
         ),

@@ -35,5 +35,6 @@ def row(park: Park, state: State, utc: int) -> SummaryRow:
         lamp_faults=int(state.health.lamp_fault.found.sum()),
         day_burners=int(state.health.day_burner.found.sum()),
         cabinet_faults=int(state.health.cabinet_fault.found.sum()),
+        silent_lamps=int(state.health.lamp_silent.found.sum()),
         silent_sensors=int(state.health.sensor_silent.found.sum()),
     )

@@ -107,4 +107,5 @@ class SummaryRow(msgspec.Struct, frozen=True, kw_only=True):
     lamp_faults: int
     day_burners: int
     cabinet_faults: int
+    silent_lamps: int
     silent_sensors: int

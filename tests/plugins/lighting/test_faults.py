@@ -162,6 +162,21 @@ def test_dawn_repairs_no_cabinet(make_post: MakePost) -> None:
     assert cleared(post) == []
 
 
+def test_a_silent_lamp(post: Post) -> None:
+    pass_time(post, 30)
+    for _ in range(70):
+        others = programme_w(post)
+        post.samples(LAMPS[1:], "lamp.power", others[1:].tolist())
+        post.samples(["A0001", "A0002", "A0003"], "cabinet.power", others.reshape(3, 10).sum(1).tolist())
+        post.samples(SENSORS, "presence_sensor.alive", [1.0] * 10)
+        post.run(0.2)
+        post.jump(29.8)
+    assert found(post) == [("L0001", "lamp_silent")]
+    assert post.events_of("lighting.fault.found")[0].data.cause == "silent"
+    pass_time(post, 20)
+    assert cleared(post) == [("L0001", "lamp_silent")]
+
+
 def test_a_silent_sensor(make_post: MakePost) -> None:
     post = make_post(alive=False)
     for _ in range(20):
