@@ -8,7 +8,7 @@ libzmq is not linked: its functions are looked up at run time in the very librar
 belong to. A second libzmq would accept those sockets and receive nothing.
 """
 
-from libc.math cimport isfinite
+from libc.math cimport fmin, isfinite
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -452,7 +452,8 @@ cdef class Ingest:
         cdef int octave
         if age < 0:
             age = 0
-        age = <int64_t> (<double> age / self.speed)
+        # A slow city makes an old sample older than an i64 can tell.
+        age = <int64_t> fmin(<double> age / self.speed, 4e18)
         if age < 8:
             self.latency[age] += 1
             return

@@ -5,6 +5,7 @@
 #ifndef ONDIJON_SLOTS_H
 #define ONDIJON_SLOTS_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -106,6 +107,8 @@ SLOTS_INLINE void slots_merge_window(
         record->count = 0;
     } else if (how == SLOTS_SUM) {
         record->value += value;
+        /* Two values in range may add up to more than a double holds. */
+        if (SLOTS_RARELY(!isfinite(record->value))) record->value = copysign(DBL_MAX, record->value);
     } else if (value > record->value) {
         record->value = value;
     }

@@ -189,6 +189,14 @@ def test_a_mutated_frame_never_breaks_the_balance(data: st.DataObject) -> None:
     assert counters["frames"] == 1
 
 
+def test_the_age_of_an_old_sample_in_a_slow_city_is_the_longest_there_is() -> None:
+    slots = new().slots
+    ingest = Ingest(slots, OFFSETS, origin_utc=NOW, origin_mono=time.monotonic_ns(), speed=1e-9)
+    ingest.open(SESSION, FIRST, KIND)
+    ingest.feed(wire.single(SESSION, 0, 0, 0, 0, 1.0))
+    assert np.flatnonzero(ingest.latencies()).tolist() == [255]
+
+
 def test_another_session_cannot_be_named() -> None:
     ingest = new()
     ingest.feed(wire.single(SESSION + 1, 0, 0, 0, NOW, 1.0))

@@ -179,3 +179,9 @@ def test_what_is_silent_too_long_is_stale_until_it_speaks() -> None:
     assert slots.records_array()["flags"][0] & FLAG_STALE
     apply(slots, [(0, 5.0, 41_000_000)])
     assert not slots.records_array()["flags"][0] & FLAG_STALE
+
+
+def test_a_sum_stays_a_number() -> None:
+    slots = new()
+    apply(slots, [(2, 1.7e308, 10), (2, 1.7e308, 10), (2, 1.7e308, 10)])
+    assert collect(slots) == [(2, np.finfo(np.float64).max, 10, 3)]
