@@ -286,7 +286,7 @@ class Intake(threading.Thread):
             mono=self._clock.mono(),
             source=Source(gateway=said.gateway, boot=said.boot, seq=message.seq),
             trade=message.kind.partition(".")[0],
-            data=msgspec.msgpack.decode(message.data),
+            data=message.fields(),
         )
         try:
             seq = self._journal.append([Record("event", 0, event.received_utc, link.encode(event))])

@@ -106,12 +106,14 @@ _from_edge = msgspec.msgpack.Decoder(FromEdge)
 _to_edge = msgspec.msgpack.Decoder(ToEdge)
 encode = msgspec.msgpack.Encoder().encode
 
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
 
 def decode_from_edge(data: bytes) -> FromEdge:
     """What an edge said. Raises WireError: the edge is not trusted."""
     try:
         return _from_edge.decode(data)  # type: ignore[no-any-return]
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise WireError(f"{error}.", reason="edge_message") from error
 
 
@@ -119,7 +121,7 @@ def decode_to_edge(data: bytes) -> ToEdge:
     """What the kernel said to an edge. Raises WireError."""
     try:
         return _to_edge.decode(data)  # type: ignore[no-any-return]
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise WireError(f"{error}.", reason="kernel_message") from error
 
 

@@ -19,6 +19,9 @@ VERSION = 1
 #: No control message is larger.
 MESSAGE_MAX = 65_536
 
+#: Lists and maps within one another in an event's data: what is deeper, not every reader could read.
+DEPTH_MAX = 16
+
 #: Samples in one columnar frame.
 COLUMNS_MAX = 1024
 
@@ -81,6 +84,16 @@ class FieldEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="e
     at: U63
     index: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] | None = None
     data: msgspec.Raw = msgspec.Raw(b"\x80")
+
+    def fields(self) -> dict[str, Any]:
+        """``data``, decoded. Raises WireError where it is no map, or nested deeper than DEPTH_MAX."""
+        try:
+            fields = _event_data.decode(self.data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise WireError(f"an event's data: {error}.", reason="bad_data") from error
+        if _nested(fields, DEPTH_MAX):
+            raise WireError(f"an event's data is nested over {DEPTH_MAX} deep.", reason="bad_data")
+        return fields
 
 
 class Welcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="welcome", tag_field="type"):
@@ -146,12 +159,17 @@ ToGateway = Welcome | BeatBack | Order | EventAck | Refused
 
 _from_gateway = msgspec.msgpack.Decoder(FromGateway)
 _to_gateway = msgspec.msgpack.Decoder(ToGateway)
+_event_data = msgspec.msgpack.Decoder(dict[str, Any])
 encode = msgspec.msgpack.Encoder().encode
 
 
 def decode_from_gateway(data: bytes) -> FromGateway:
     """What a gateway said. Raises WireError with the reason to count."""
-    return _decode(_from_gateway, data)  # type: ignore[no-any-return]
+    message: FromGateway = _decode(_from_gateway, data)
+    if isinstance(message, FieldEvent):
+        # Raw bytes would pass unseen, and break whoever reads them behind the edge.
+        message.fields()
+    return message
 
 
 def decode_to_gateway(data: bytes) -> ToGateway:
@@ -170,6 +188,18 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes) -> Any:
         raise WireError(f"{error}.", reason="mistyped") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise WireError(f"not msgpack: {error}.", reason="malformed") from error
+
+
+def _nested(value: Any, deeper_than: int) -> bool:
+    level = [value]
+    for _ in range(deeper_than + 1):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list, tuple))
+            for inner in ([*each, *each.values()] if isinstance(each, dict) else each)
+        ]
+    return bool(level)
 
 
 # -- telemetry frames

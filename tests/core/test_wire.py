@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgpack
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,6 +72,40 @@ def test_what_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(WireError) as caught:
         wire.decode_from_gateway(data)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x01",
+        b"\xc0",
+        b"\x81\xa1\xff\x01",
+        b"\x81\xa1a\xa1\xff",
+        b"\x81\xa1a\x81\x80\x01",
+        b"\x81\xa1a\xc7\x0c\xff" + b"\xff" * 12,
+        b"\x81\xa1a" + b"\x91" * wire.DEPTH_MAX + b"\x01",
+        b"\x81\xa1a" + b"\x91" * 900 + b"\x01",
+    ],
+)
+def test_the_data_of_an_event_is_read_before_it_is_passed_on(data: bytes) -> None:
+    with pytest.raises(WireError) as caught:
+        wire.decode_from_gateway(wire.encode(wire.FieldEvent(1, "a.b.c", 5, data=msgspec.Raw(data))))
+    assert caught.value.reason == "bad_data"
+
+
+def test_the_data_of_an_event_is_a_map() -> None:
+    nested: dict = {"plates": ["a"], "more": {"at": [1, 2.5, None, True]}}
+    raw = msgspec.Raw(wire.encode(nested))
+    message = wire.decode_from_gateway(wire.encode(wire.FieldEvent(1, "a.b.c", 5, data=raw)))
+    assert isinstance(message, wire.FieldEvent)
+    assert message.fields() == nested
+    assert wire.FieldEvent(1, "a.b.c", 5).fields() == {}
+
+
+@pytest.mark.parametrize("decode", [link.decode_from_edge, link.decode_to_edge])
+def test_a_link_message_whose_text_is_none_is_refused(decode) -> None:
+    with pytest.raises(WireError):
+        decode(b"\x81\xa4type\xa1\xff")
 
 
 @given(st.binary(max_size=300))
