@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -35,11 +36,11 @@ class MetricEntry(msgspec.Struct, frozen=True):
     """A metric as the edges need it."""
 
     name: str
-    deadband: float
+    deadband: Annotated[float, msgspec.Meta(ge=0)]
     low: float
     high: float
     merge: Merge
-    refresh_s: float
+    refresh_s: Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class Register(msgspec.Struct, frozen=True, dict=True):
@@ -91,6 +92,23 @@ class Register(msgspec.Struct, frozen=True, dict=True):
             "refresh_s": np.array([m.refresh_s for m in self.metrics], np.float64),
         }
 
+    def check(self) -> None:
+        """Raise ValueError where the parts contradict one another: native code indexes by them."""
+        reach = self.kind_offsets.max(axis=1, initial=-1).astype(np.int64)
+        if any(not metric.low <= metric.high for metric in self.metrics):
+            raise ValueError("a metric's low is not below its high")
+        if np.any(self.slot_metric >= len(self.metrics)):
+            raise ValueError("a slot has a metric that is not there")
+        for name, entry in self.gateways.items():
+            first = np.frombuffer(entry.first_slot, np.uint32).astype(np.int64)
+            kind = np.frombuffer(entry.kind, np.uint16)
+            if not len(entry.assets) == len(first) == len(kind) <= 0xFFFF:
+                raise ValueError(f"the columns of gateway {name!r} differ in length, or are over 65,535 long")
+            if np.any(kind >= len(self.kinds)) or np.any(
+                (first + reach[kind] >= self.slots) & (reach[kind] >= 0)
+            ):
+                raise ValueError(f"an asset behind gateway {name!r} has a kind or slot that is not there")
+
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
         temporary = path.with_suffix(".new")
@@ -101,8 +119,10 @@ class Register(msgspec.Struct, frozen=True, dict=True):
 def load(path: Path) -> Register:
     """Read a register. Raises WireError where it is not one."""
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=Register)
-    except (OSError, msgspec.DecodeError) as error:
+        register = msgspec.msgpack.decode(path.read_bytes(), type=Register)
+        register.check()
+        return register
+    except (OSError, msgspec.DecodeError, ValueError, RecursionError) as error:
         raise WireError(
             f"no register of this version: {error}.", reason="register", where=str(path)
         ) from error

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from core import register
 from core.assets import AssetChange
+from core.declaration import Merge
 from core.errors import CityError, WireError
-from core.register import Numbering
+from core.register import GatewayEntry, MetricEntry, Numbering
 from ondijon.testing import City
 
 
@@ -44,6 +46,29 @@ def test_the_register_survives_its_file(numbering: Numbering, tmp_path: Path) ->
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"garbage")
+    with pytest.raises(WireError, match="no register of this version"):
+        register.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("metric", b"\0"),
+        ("metric", b"\xff\xff"),
+        ("offsets", b"\0\0"),
+        ("kinds", ["lamp"]),
+        ("gateways", {"g": GatewayEntry(["L1"], b"", b"")}),
+        ("gateways", {"g": GatewayEntry(["L1"], b"\0" * 4, b"\xff\xff")}),
+        ("gateways", {"g": GatewayEntry(["L1"], b"\xff" * 4, b"\1\0")}),
+        ("metrics", [MetricEntry("m", 0, float("nan"), 1, Merge.LAST, 0)] * 2),
+        ("metrics", [MetricEntry("m", 0, 0, 1, Merge.LAST, 1e300)] * 2),
+        ("metrics", [MetricEntry("m", float("nan"), 0, 1, Merge.LAST, 0)] * 2),
+    ],
+)
+def test_a_register_that_contradicts_itself_is_refused(
+    numbering: Numbering, tmp_path: Path, part: str, value: object
+) -> None:
+    msgspec.structs.replace(numbering.register(1), **{part: value}).save(tmp_path / "x")
     with pytest.raises(WireError, match="no register of this version"):
         register.load(tmp_path / "x")
 
