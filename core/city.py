@@ -6,8 +6,10 @@ A city folder holds ``city.toml`` (what it is, licence, origin, what is syntheti
 
 from __future__ import annotations
 
+import io
 import json
 import tomllib
+import zipfile
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from core.archive import unpack
 from core.assets import Assets
 from core.errors import CityError
 
@@ -24,6 +27,9 @@ FORMAT = 1
 
 #: Street classes, from the most important: what services are promised by class.
 STREET_CLASSES = ("structuring", "distributor", "collector", "local", "path")
+
+#: What ``streets.npz`` may unpack to, in bytes: more than the streets of any country.
+_STREETS_MAX = 1 << 30
 
 EARTH_RADIUS_M = 6_371_008.8
 
@@ -170,6 +176,10 @@ def load(folder: Path) -> City:
         raise CityError(
             "an asset stands on a street that is not there.", where=str(folder), next="Import again."
         )
+    if np.any(assets.commune >= len(communes.names)):
+        raise CityError(
+            "an asset lies in a commune that is not there.", where=str(folder), next="Import again."
+        )
     return City(description, communes, streets, assets)
 
 
@@ -183,11 +193,14 @@ def _load_description(path: Path) -> Description:
             where=str(path.parent),
             next="Make one with `ondijon city import` or `city generate`.",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise CityError(f"cannot be read: {error}.", where=str(path)) from error
+    except (ValueError, RecursionError) as error:
         raise CityError(f"not TOML: {error}.", where=str(path)) from error
-    if raw.get("format", 0) > FORMAT:
+    version = raw.get("format", 0)
+    if isinstance(version, int) and version > FORMAT:
         raise CityError(
-            f"format {raw['format']} is newer than this version reads ({FORMAT}).",
+            f"format {version} is newer than this version reads ({FORMAT}).",
             where=str(path),
             next="Update ondijon, or import the city again with this version.",
         )
@@ -199,43 +212,109 @@ def _load_description(path: Path) -> Description:
 
 def _load_streets(path: Path) -> tuple[Streets, Communes]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        for array in arrays.values():
-            array.setflags(write=False)
+        with zipfile.ZipFile(path) as archive:
+            files = unpack(archive, archive.namelist(), _STREETS_MAX)
+        arrays = {name.removesuffix(".npy"): _array(content) for name, content in files.items()}
 
         def part(prefix: str) -> dict[str, Any]:
             found = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-            found["names"] = tuple(found["names"].tolist())
-            return found
+            return found | {"names": tuple(map(str, found["names"].tolist()))}
 
-        return Streets(**part("streets.")), Communes(**part("communes."))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        streets, communes = Streets(**part("streets.")), Communes(**part("communes."))
+        _check_streets(streets)
+        _check_communes(communes)
+        return streets, communes
+    except Exception as error:  # zipfile and numpy answer damaged bytes with errors of a dozen kinds
         raise CityError(
             f"cannot be read: {error}.", where=str(path), next="Import the city again."
         ) from error
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The array of an ``.npy`` file, on its own bytes: what its header claims is never allocated."""
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("an array is not of npy version 1.0")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    if len(shape) != 1 or dtype.kind not in "iufU" or not dtype.itemsize:
+        raise ValueError(f"an array is of shape {shape} and type {dtype}")
+    if not shape[0]:
+        return np.empty(0, dtype)
+    return np.frombuffer(content, dtype, shape[0], stream.tell())
+
+
+def _check_streets(streets: Streets) -> None:
+    """Raise ValueError where an index would lead outside."""
+    nodes, edges, points = streets.nodes, streets.edges, len(streets.point_lon)
+    _indexes("edge_from", streets.edge_from, edges, nodes)
+    _indexes("edge_to", streets.edge_to, edges, nodes)
+    _indexes("edge_class", streets.edge_class, edges, len(STREET_CLASSES))
+    _indexes("edge_oneway", streets.edge_oneway.astype(np.int64) + 1, edges, 3)
+    _indexes("edge_name", streets.edge_name, edges, len(streets.names))
+    _indexes("arc_to", streets.arc_to, len(streets.arc_to), nodes)
+    _indexes("arc_edge", streets.arc_edge, len(streets.arc_to), edges)
+    _starts("arc_start", streets.arc_start, nodes, len(streets.arc_to), 0)
+    _starts("point_start", streets.point_start, edges, points, 2)
+    _measures("node_lon and node_lat", nodes, streets.node_lon, streets.node_lat)
+    _measures("point_lon and point_lat", points, streets.point_lon, streets.point_lat)
+    _measures("edge_length_m", edges, streets.edge_length_m)
+
+
+def _check_communes(communes: Communes) -> None:
+    _starts("start", communes.start, len(communes.names), len(communes.lon), 4)
+    _measures("lon and lat", len(communes.lon), communes.lon, communes.lat)
+
+
+def _indexes(name: str, array: np.ndarray, rows: int, limit: int) -> None:
+    if array.dtype.kind not in "iu" or len(array) != rows or np.any((array < 0) | (array >= limit)):
+        raise ValueError(f"{name} does not hold {rows} whole numbers below {limit}")
+
+
+def _starts(name: str, array: np.ndarray, rows: int, end: int, least: int) -> None:
+    _indexes(name, array, rows + 1, end + 1)
+    if array[0] != 0 or array[-1] != end or np.any(np.diff(array.astype(np.int64)) < least):
+        raise ValueError(f"{name} does not climb from 0 to {end} by {least} or more")
+
+
+def _measures(name: str, rows: int, *arrays: np.ndarray) -> None:
+    for array in arrays:
+        if array.dtype.kind != "f" or len(array) != rows or not np.isfinite(array).all():
+            raise ValueError(f"{name} are not {rows} finite numbers")
+
+
+class _StoredAssets(msgspec.Struct, frozen=True):
+    revision: int
+    ids: list[str]
+    names: list[str]
+    kinds: list[str]
+    gateways: list[str]
+    columns: dict[str, bytes]
+    attributes: dict[str, dict[str, list[Any]]]
 
 
 def _load_assets(path: Path) -> Assets:
     try:
-        raw = msgspec.msgpack.decode(path.read_bytes())
-        n = len(raw["ids"])
+        stored = msgspec.msgpack.decode(path.read_bytes(), type=_StoredAssets)
+        n = len(stored.ids)
         columns = {
-            name: np.frombuffer(raw["columns"][name], dtype=_DTYPES[name], count=n) for name in Assets.COLUMNS
+            name: np.frombuffer(stored.columns[name], dtype=_DTYPES[name], count=n) for name in Assets.COLUMNS
         }
+        _measures("lon and lat", n, columns["lon"], columns["lat"])
         return Assets(
-            ids=raw["ids"],
-            names=raw["names"],
-            kinds=raw["kinds"],
-            gateways=raw["gateways"],
+            ids=stored.ids,
+            names=stored.names,
+            kinds=stored.kinds,
+            gateways=stored.gateways,
             columns=columns,
-            attributes=raw["attributes"],
-            revision=raw["revision"],
+            attributes=stored.attributes,
+            revision=stored.revision,
         )
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
         raise CityError(
             f"cannot be read: {error}.", where=str(path), next="Import the city again."
         ) from error
+    except CityError as error:
+        raise CityError(error.what, where=str(path), next=error.next) from error
 
 
 _DTYPES = {
