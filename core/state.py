@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -13,8 +13,9 @@ from core.errors import StateError
 
 
 class _Array(msgspec.Struct, frozen=True):
-    dtype: str
-    shape: tuple[int, ...]
+    # Numbers, dates and texts: numpy's other notations have a grammar of their own.
+    dtype: Annotated[str, msgspec.Meta(pattern=r"\A[<>|][biufcSUmM][1-9][0-9]{0,5}(\[[a-zA-Zμ0-9]+\])?\Z")]
+    shape: tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
     data: bytes
 
 
@@ -77,7 +78,7 @@ def decode(
         return msgspec.convert(
             migrate(msgspec.msgpack.decode(stored.state), stored.version), struct, dec_hook=_dec_hook
         )
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError) as error:
+    except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise StateError(f"cannot be restored: {error}.", where=struct.__name__) from error
 
 

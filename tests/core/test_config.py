@@ -50,6 +50,9 @@ def test_a_good_file_and_its_relative_folders(tmp_path: Path) -> None:
         (GOOD.replace('["lighting"]', '["lighting", "lighting"]'), r"names a plugin twice"),
         (GOOD + "[edges]\ntelemetry_port = 70000", r"<= 65535 - at `\$.edges.telemetry_port`"),
         (GOOD + "[time]\nspeed = 0", r"> 0.0 - at `\$.time.speed`"),
+        (GOOD + "[time]\nspeed = inf", r"<= 10000.0 - at `\$.time.speed`"),
+        ("a = " + "9" * 5000, r"not TOML"),
+        ("a = " + "[" * 5000, r"not TOML"),
     ],
 )
 def test_errors_teach(tmp_path: Path, text: str, message: str) -> None:

@@ -79,6 +79,23 @@ def test_an_older_state_is_migrated() -> None:
         state.decode(b"garbage", Two, 2)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "shape", "data"),
+    [
+        ("O", [1], b"12345678"),
+        ("(2,2)u1", [2], b"1234"),
+        ("|u1", [2**63], b""),
+        ("|u1", [-2], b"1"),
+        ("<f8", [1], b"1"),
+    ],
+)
+def test_an_array_that_is_none_is_refused(dtype: str, shape: list[int], data: bytes) -> None:
+    array = {"dtype": dtype, "shape": shape, "data": data}
+    raw = {"levels": array, "flags": array, "inner": {"name": "", "at": 0}}
+    with pytest.raises(StateError, match="cannot be restored"):
+        state.decode(msgspec.msgpack.encode({"version": 1, "state": raw}), Example, 1)
+
+
 def test_what_cannot_be_stored_is_named() -> None:
     class Bad(msgspec.Struct):
         lock: object
