@@ -16,7 +16,7 @@ def read_geojson(path: Path) -> Rows:
     """The features of a GeoJSON file, and the CRS of its old ``crs`` member if it has one."""
     try:
         content = msgspec.json.decode(text(path.read_bytes()))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CityError(f"is not JSON: {error}.", where=str(path), next="Export it again.") from error
     features = content.get("features") if isinstance(content, dict) else None
     if not isinstance(features, list):
@@ -38,7 +38,7 @@ def _crs_member(path: Path, member: Any) -> pyproj.CRS | None:
         return None
     try:
         return pyproj.CRS.from_user_input(member["properties"]["name"])
-    except (pyproj.exceptions.CRSError, KeyError, TypeError) as error:
+    except (pyproj.exceptions.ProjError, KeyError, TypeError, ValueError) as error:
         raise CityError(
             f"its `crs` member names no known reference system: {member!r}.",
             where=str(path),

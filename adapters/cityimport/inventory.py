@@ -104,7 +104,14 @@ def _locate(path: Path, raw: Rows, given: pyproj.CRS | None) -> Inventory:
             next="Export the inventory with its coordinates.",
         )
     crs = _choose_crs(path, bounds[usable], raw.stated, given, tally)
-    transform = pyproj.Transformer.from_crs(crs, WGS84, always_xy=True).transform
+    try:
+        transform = pyproj.Transformer.from_crs(crs, WGS84, always_xy=True).transform
+    except pyproj.exceptions.ProjError as error:
+        raise CityError(
+            f"nothing leads from {_label(crs)} to degrees: {error}.",
+            where=str(path),
+            next="Say the reference system with --crs.",
+        ) from error
     geometry[usable] = shapely.transform(
         geometry[usable], lambda xy: np.column_stack(transform(xy[:, 0], xy[:, 1]))
     )

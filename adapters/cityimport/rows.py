@@ -49,7 +49,9 @@ def geometry(mapping: Any) -> Any:
         return None
     try:
         return shapely.force_2d(shapely.geometry.shape(mapping))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, shapely.errors.ShapelyError):
+    except (ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError):
+        return Refused("unreadable_geometry")
+    except shapely.errors.ShapelyError:
         return Refused("unreadable_geometry")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,14 @@ import shapefile
 import shapely
 
 from adapters.cityimport.rows import Rows, geometry
+from core.archive import unpack
 from core.errors import CityError
 
 #: The files of one shapefile that are read: shapes, their index, attributes, CRS, encoding.
 _PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+
+#: What an archive may unpack to, in bytes.
+UNPACKED_MAX = 1 << 30
 
 
 def read_shapefile(path: Path) -> Rows:
@@ -46,8 +51,12 @@ def read_zip(path: Path) -> Rows:
                     next="Give a zip of one shapefile with its .shp, .shx, .dbf and .prj.",
                 )
             stem = shapes[0][:-4]
-            parts = {n[len(stem) :].lower(): archive.read(n) for n in names if n.startswith(f"{stem}.")}
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, locked, exotic
+            wanted = [n for n in names if n.startswith(f"{stem}.") and n[len(stem) :].lower() in _PARTS]
+            files = unpack(archive, wanted, UNPACKED_MAX)
+            parts = {name[len(stem) :].lower(): content for name, content in files.items()}
+    except CityError:
+        raise
+    except Exception as error:  # damaged, locked, exotic, a bomb: zipfile has a dozen errors for it
         raise CityError(
             f"is not a readable zip archive: {error}.", where=str(path), next="Download it again."
         ) from error
@@ -91,7 +100,7 @@ def _codec(path: Path, declared: str) -> str:
         try:
             "".encode(name or "?")
             return name
-        except LookupError:
+        except (LookupError, ValueError):  # a name with a zero byte, or Python's codec that only refuses
             continue
     raise CityError(
         f"its .cpg names an unknown encoding, {declared!r}.",
@@ -101,13 +110,37 @@ def _codec(path: Path, declared: str) -> str:
 
 
 def _read_parts(path: Path, parts: Mapping[str, bytes], encoding: str) -> Rows:
-    streams = {k[1:]: io.BytesIO(v) for k, v in parts.items() if k in (".shp", ".shx", ".dbf")}
+    shp, dbf = _whole(parts.get(".shp", b""), parts.get(".shx")), parts.get(".dbf")
+    if dbf is not None:
+        _check_fields(dbf)
+    streams = {"shp": io.BytesIO(shp)} | ({"dbf": io.BytesIO(dbf)} if dbf is not None else {})
     with shapefile.Reader(**streams, encoding=encoding) as reader:
         shapes = [_shape_of(shape) for shape in reader.iterShapes()]
         records = [r.as_dict() for r in reader.iterRecords()] if ".dbf" in parts else [{} for _ in shapes]
     if len(records) != len(shapes):
         raise ValueError(f"its .shp has {len(shapes)} rows and its .dbf {len(records)}")
     return Rows(shapes, records, _prj(parts.get(".prj")))
+
+
+def _whole(shp: bytes, shx: bytes | None) -> bytes:
+    """The .shp up to its last record, each inside the file: after a negative length pyshp would read for ever.
+
+    The index says how many there are, without one the end of the file.
+    """
+    at, left = 100, (len(shx) - 100) // 8 if shx else len(shp)
+    while left > 0 and (shx or at < len(shp)):
+        (words,) = struct.unpack_from(">i", shp, at + 4)
+        at, left = at + 8 + 2 * words, left - 1
+        if words < 2 or at > len(shp):
+            raise ValueError("a record of its .shp does not lie inside the file")
+    return shp[:at]
+
+
+def _check_fields(dbf: bytes) -> None:
+    """Raise ValueError for a field without width: one byte a row would become a row of 2,000 values."""
+    (header,) = struct.unpack_from("<H", dbf, 8)
+    if 0 in dbf[32 + 16 : header - 1 : 32]:
+        raise ValueError("a field of its .dbf has no width")
 
 
 def _shape_of(shape: Any) -> Any:

@@ -106,5 +106,5 @@ def _shape_text(column: int, row: list[str]) -> Any:
     try:
         parse = shapely.from_geojson if cell.startswith("{") else shapely.from_wkt
         return shapely.force_2d(parse(cell.removeprefix("SRID=4326;")))
-    except shapely.errors.ShapelyError:
+    except (shapely.errors.ShapelyError, ValueError):  # GEOS may quote half a letter in its complaint
         return Refused("unreadable_geometry")

@@ -5,6 +5,7 @@ import zipfile
 import pytest
 import shapefile
 
+from adapters.cityimport import shapefiles
 from adapters.cityimport.inventory import parse_crs, read
 from core.errors import CityError
 
@@ -111,6 +112,11 @@ def test_an_unknown_crs_member_is_refused(tmp_path):
     assert "nonsense" in refusal(write_geojson(tmp_path / "a.geojson", [point(*XY)], crs="nonsense"))
 
 
+def test_a_reference_system_that_leads_nowhere_is_refused(tmp_path):
+    path = write_geojson(tmp_path / "a.geojson", [point(*XY)], crs='LOCAL_CS["mine"]')
+    assert "nothing leads from mine" in refusal(path)
+
+
 def test_a_prj_that_differs_from_the_explicit_crs_wins_and_the_report_says_so(tmp_path):
     path = write_shapefile(tmp_path / "a.shp", ["x"], prj=LAMBERT.to_wkt("WKT1_ESRI"))
     inventory = read(path, parse_crs("EPSG:27572"))
@@ -130,10 +136,11 @@ def test_rows_that_cannot_be_read_are_counted_by_reason(tmp_path):
         point(0, 0),
         {"type": "Nothing"},
         {"type": "Point", "coordinates": []},
+        point(10**400, 47),
     ]
     inventory = read(write_geojson(tmp_path / "a.geojson", rows))
-    assert inventory.tally.rows == 6
-    assert inventory.tally.refused == {"unreadable_geometry": 2, "no_geometry": 2, "at_zero_zero": 1}
+    assert inventory.tally.rows == 7
+    assert inventory.tally.refused == {"unreadable_geometry": 3, "no_geometry": 2, "at_zero_zero": 1}
     assert len(inventory.geometry) == len(inventory.attributes) == 1
     assert accounted(inventory)
 
@@ -178,6 +185,36 @@ def test_a_cpg_of_an_unknown_encoding_is_refused(tmp_path):
     assert "Klingon" in refusal(write_shapefile(tmp_path / "a.shp", ["x"], cpg="Klingon"), LAMBERT)
 
 
+@pytest.mark.parametrize("cpg", ["a\0b", "undefined"])
+def test_a_cpg_that_python_stumbles_over_is_refused(tmp_path, cpg):
+    assert "unknown encoding" in refusal(write_shapefile(tmp_path / "a.shp", ["x"], cpg=cpg), LAMBERT)
+
+
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("words", [-4, 0, 2**30])
+def test_a_record_that_leads_outside_its_file_or_back_is_refused(tmp_path, words, index):
+    path = write_shapefile(tmp_path / "a.shp", ["x", "y"])
+    content = path.read_bytes()
+    path.write_bytes(content[:104] + words.to_bytes(4, "big", signed=True) + content[108:])
+    if not index:
+        path.with_suffix(".shx").unlink()
+    assert "inside the file" in refusal(path, LAMBERT)
+
+
+def test_bytes_behind_the_last_record_are_nothing_where_an_index_counts(tmp_path):
+    path = write_shapefile(tmp_path / "a.shp", ["x", "y"])
+    path.write_bytes(path.read_bytes() + bytes(5))
+    assert read(path, LAMBERT).tally.rows == 2
+
+
+def test_a_field_without_width_is_refused(tmp_path):
+    path = write_shapefile(tmp_path / "a.shp", ["x"]).with_suffix(".dbf")
+    content = bytearray(path.read_bytes())
+    content[32 + 16] = 0
+    path.write_bytes(content)
+    assert "no width" in refusal(tmp_path / "a.shp", LAMBERT)
+
+
 def test_null_shapes_are_counted(tmp_path):
     path = write_shapefile(tmp_path / "a.shp", ["x", "y"], points=[XY, None])
     assert read(path, LAMBERT).tally.refused == {"no_geometry": 1}
@@ -213,6 +250,13 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path):
     refusal(tmp_path / "a.zip")
 
 
+def test_a_zip_bomb_is_refused_at_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(shapefiles, "UNPACKED_MAX", 1000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.shp", bytes(100_000))
+    assert "more than" in refusal(tmp_path / "a.zip")
+
+
 # GeoJSON and CSV as files
 
 
@@ -225,7 +269,7 @@ def test_an_unknown_format_is_refused_with_those_that_are_known(tmp_path):
     assert ".geojson" in refusal(tmp_path / "a.xlsx")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"type": "Topology"}', '{"features": []}'])
+@pytest.mark.parametrize("content", ["", "{", "[" * 5000, "[]", '{"type": "Topology"}', '{"features": []}'])
 def test_json_without_features_is_refused(tmp_path, content):
     (tmp_path / "a.geojson").write_text(content)
     refusal(tmp_path / "a.geojson")
@@ -270,6 +314,12 @@ def test_dirty_csv_rows_are_counted_by_reason(tmp_path):
         "coordinates_not_finite": 1,
         "at_zero_zero": 1,
     }
+
+
+def test_geojson_that_ends_inside_a_letter_is_a_refused_cell(tmp_path):
+    cell = '{"type": "Point", "coordinates": [5.æ'
+    (tmp_path / "a.csv").write_text(f"geojson\n{cell}\nPOINT (5 47)\n", "utf-8")
+    assert read(tmp_path / "a.csv").tally.refused == {"unreadable_geometry": 1}
 
 
 def test_csv_without_geometry_names_the_columns_it_has(tmp_path):
