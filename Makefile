@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard core/_fast/*.pyx core/_fast/*.pxd core/_fast/*.h)
 ARGS ?=
+SECONDS := 60
 
-.PHONY: help run test test-all lint bench build clean
+.PHONY: help run test test-all test-checked fuzz lint bench build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,8 +17,18 @@ run: build ## the living demo city, with its page; ARGS="--speed 20" and the lik
 test: build $(VENV)/.test ## the tests, in about three minutes; ARGS="tests/core -x" and the like
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: build $(VENV)/.test ## the tests, the slow ones too
+test-all: test-checked ## the tests, the slow ones too, and the native ones with bounds checks
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-checked: build $(VENV)/.test ## the native extensions' tests on a build with bounds checks
+	@mkdir -p build/checked
+	@ONDIJON_CHECKED=1 $(BIN)/python setup.py -q build_ext --build-lib build/checked --build-temp build/checked/o \
+		>build/checked/log 2>&1 || { cat build/checked/log; exit 1; }
+	@ONDIJON_NATIVE=build/checked/core/_fast $(BIN)/python -m pytest tests/core/_fast \
+		-W error::pytest.PytestUnraisableExceptionWarning
+
+fuzz: build $(VENV)/.test $(VENV)/.fuzz ## all decoders under AddressSanitizer and atheris; SECONDS=600 for longer
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 lint: build $(VENV)/.test $(VENV)/.lint ## ruff, mypy, import contracts
 	@$(BIN)/ruff check .
@@ -58,6 +69,14 @@ $(VENV)/.test: requirements-test.lock | $(VENV)/.installed
 
 $(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock
+	@touch $@
+
+$(VENV)/.fuzz: requirements-fuzz.lock | $(VENV)/.installed
+	@instruments() { echo 'int f;' | clang -fsanitize=address,undefined,fuzzer-no-link -shared -fPIC -x c - -o /dev/null; }; \
+	needed="clang libclang-rt-$$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)-dev"; \
+	instruments 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -qq -y $$needed >/dev/null && instruments; } \
+		|| { echo "Missing on this machine. Run: sudo apt-get install $$needed"; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-fuzz.lock
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.lock | $(VENV)/.installed

@@ -1,6 +1,6 @@
 """Builds the native extensions, one for each .pyx of core/_fast; all else stands in pyproject.toml.
 
-``ONDIJON_CHECKED=1`` keeps Cython's bounds checks in, for the checked test build.
+``ONDIJON_CHECKED=1`` keeps Cython's bounds checks in, for the checked test build (`make test-checked`).
 """
 
 import os
@@ -16,6 +16,7 @@ EXTENSIONS = [
         f"core._fast.{source.stem}",
         [str(source)],
         extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-fno-math-errno"],
+        include_dirs=[str(source.parent)],
         libraries=["dl"],
         depends=[str(header) for header in source.parent.glob("*.h")],
     )
@@ -25,6 +26,8 @@ EXTENSIONS = [
 setup(
     ext_modules=cythonize(
         EXTENSIONS,
+        # Apart, or each of the two builds would compile what the other one translated.
+        build_dir="build/checked/c" if CHECKED else None,
         compiler_directives={
             "language_level": "3",
             "boundscheck": CHECKED,

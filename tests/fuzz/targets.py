@@ -1,0 +1,18 @@
+"""All targets, in the order data takes: wire, link, files."""
+
+from __future__ import annotations
+
+from tests.fuzz import cities, configs, control, frames, handover, inventories, links, registers, states
+
+ALL = (
+    frames.TARGET,
+    handover.TARGET,
+    control.TARGET,
+    links.TARGET,
+    registers.TARGET,
+    cities.TARGET,
+    states.TARGET,
+    configs.TARGET,
+    *inventories.TARGETS,
+)
+BY_NAME = {target.name: target for target in ALL}
