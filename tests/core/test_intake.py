@@ -1,0 +1,107 @@
+"""The kernel's door for edges, against edges that lie."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import zmq
+
+from core import link, wire
+from core.clock import origin_now
+from core.config import EdgesConfig
+from core.intake import Intake
+from core.register import Numbering
+from core.run import Endpoints, Run
+from ondijon.testing import City, MemoryJournal
+
+GENERATION = 1
+
+
+class Door:
+    """A running intake, and one edge that dialled it."""
+
+    def __init__(self, folder: Path, register, edge: zmq.Socket[bytes]) -> None:
+        self.memory = link.create_memory(register.slots)
+        run = Run(
+            folder=folder,
+            city=folder,
+            data=folder,
+            plugins=[],
+            plugin_folder=None,
+            plugin_config={},
+            adapter_config={},
+            edges=EdgesConfig(),
+            origin=origin_now(),
+            step_us=50_000,
+            seed=0,
+            endpoints=Endpoints("", "", ""),
+            memory_fd=self.memory,
+        )
+        self.next_step = time.monotonic() + 1000
+        self.intake = Intake(run, run.clock(), MemoryJournal(), register, lambda: self.next_step)
+        self.edge = edge
+        self.intake.start()
+        edge.connect(run.kernel_ipc)
+
+    def hear(self) -> bytes:
+        """What the kernel says next."""
+        assert self.edge.poll(20_000)
+        return self.edge.recv()
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what must come."""
+        end = time.monotonic() + 20
+        while not holds():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    def refused(self, n: int) -> None:
+        """Wait until ``n`` messages are refused, by a thread that still turns."""
+        self.until(lambda: self.intake.counts["edge_messages_refused"] >= n)
+        assert self.intake.counts["edge_messages_refused"] == n
+        assert self.intake.is_alive()
+
+
+@pytest.fixture
+def door(make_trial, tmp_path: Path) -> Iterator[Door]:
+    register = Numbering(City.small().assets, [make_trial().declare()]).register(GENERATION)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as edge:
+        edge.set(zmq.IDENTITY, b"telemetry")
+        edge.set(zmq.LINGER, 0)
+        opened = Door(tmp_path, register, edge)
+        yield opened
+        opened.intake.stop()
+        os.close(opened.memory)
+
+
+def test_a_buffer_that_was_not_lent_is_not_copied(door: Door) -> None:
+    for k in range(50):
+        door.edge.send(link.Descriptor(GENERATION, k % 2, 1, k).pack())
+    door.refused(50)
+    assert not door.intake.take().hand_overs
+
+
+def test_a_buffer_that_was_lent_is_taken_once(door: Door) -> None:
+    door.edge.send(link.encode(link.Ready("telemetry", 1)))
+    assert isinstance(link.decode_to_edge(door.hear()), link.Numbered)
+    door.next_step = time.monotonic()
+    credit = b""
+    while len(credit) != link.DESCRIPTOR_BYTES:
+        credit = door.hear()
+    for _ in range(2):
+        door.edge.send(link.Descriptor(GENERATION, link.unpack(credit).buffer, 1, 1).pack())
+    door.refused(1)
+    assert len(door.intake.take().hand_overs) == 1
+
+
+def test_data_that_no_edge_should_have_passed_ends_nothing(door: Door) -> None:
+    for data in (b"\x81\xa1\xff\x01", b"\x81\xa1a\x81\x80\x01", b"\x91" * 900 + b"\x01"):
+        event = wire.FieldEvent(1, "trial.echo", 5, data=msgspec.Raw(data))
+        door.edge.send(link.encode(link.Said("gw-A0001", 1, wire.encode(event))))
+    door.edge.send(b"\x81\xa4type\xa1\xff")
+    door.refused(4)
