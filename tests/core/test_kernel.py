@@ -52,17 +52,6 @@ def test_a_chain_of_events_ends(make_trial) -> None:
     assert post.kernel.counts["chains_cut"] == 1
 
 
-@pytest.mark.parametrize("data", [{"links": "many"}, {}])
-def test_an_event_whose_data_does_not_fit_is_a_fault_not_a_crash(make_trial, data: dict) -> None:
-    post = Post(City.small(), [make_trial()])
-    post.event("trial.echo", data)
-    post.event("trial.echo", {"links": 7})
-    post.run(0.2)
-    assert post.kernel.plugins[0].state.heard[0] == "trial.echo"
-    assert post.kernel.counts["events_unfit"] == 1
-    assert any("trial.echo" in fault for fault in post.faults)
-
-
 def test_a_hook_that_raises_loses_its_proposals_and_its_changes(make_trial) -> None:
     module = make_trial()
     inner = module.on_batch

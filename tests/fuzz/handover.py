@@ -26,9 +26,9 @@ RULES = [twin.Rule(m.merge, m.low, m.high, m.deadband) for m in TRADE.metrics]
 
 
 @cache
-def _shared() -> tuple[int, link.Buffers]:
+def _shared() -> tuple[int, link.Buffers, link.Columns]:
     fd = link.create_memory(SLOTS)
-    return fd, link.Buffers(fd, writable=False)
+    return fd, link.Buffers(fd, writable=False), link.columns(SLOTS)
 
 
 def check(data: bytes) -> None:
@@ -45,12 +45,12 @@ def check(data: bytes) -> None:
 
 
 def _hand_over(table: Table, plain: twin.Table, part: bytes) -> None:
-    fd, buffers = _shared()
+    fd, buffers, room = _shared()
     os.pwrite(fd, part[link.DESCRIPTOR_BYTES :].ljust(_MEMORY, b"\0"), 0)
     before = table.digest(), table.slots.changed
     try:
         descriptor = link.unpack(part[: link.DESCRIPTOR_BYTES])
-        columns = buffers.copy(descriptor.buffer, descriptor.count)
+        columns = buffers.copy(descriptor.buffer, descriptor.count, room)
         late = table.apply(HandOver("telemetry", descriptor.generation, *columns), LATEST)
     except WireError as error:
         assert error.reason in {"descriptor", "generation", "slot", "not_finite", "time", "count"}
