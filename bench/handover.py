@@ -34,7 +34,7 @@ WAYS = ("ondijon", "numpy_pickle", "msgpack_dict")
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """CPU ns of a whole process, its libzmq thread too, medians over steps: the edge's, the kernel's; its swap apart."""
+    """CPU ns of whole processes, libzmq's threads too, medians over steps: the edge's, the kernel's; its swap apart."""
 
     edge: float
     kernel: float

@@ -83,18 +83,21 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
                 f"{info['cpu_us_a_frame_ondijon']} µs a frame (limit {info['cpu_us_a_frame_limit']})"
             )
         if "core_percent_post" in info:
-            parts = ", ".join(
-                f"{p.removeprefix('core_percent_')} {info[p]} % ({info['rss_mib_' + p.removeprefix('core_percent_')][0]}"
-                f" → {info['rss_mib_' + p.removeprefix('core_percent_')][-1]} MiB)"
-                for p in info
-                if p.startswith("core_percent_") and p != "core_percent_post"
-            )
-            yield (
-                f"{name}: edges + kernel {info['core_percent_post']} % of a core ({parts}); speed asked {info['speed']}, "
-                f"reached {info['speed_reached']:.2f}, steps skipped {info['steps_skipped']}; samples {info['samples']}"
-            )
+            yield f"{name}: {_city(info)}"
         for peer, why in (info.get("skipped") or {}).items():
             yield f"{name}: {peer} skipped, {why}"
+
+
+def _city(info: dict[str, Any]) -> str:
+    parts = [key.removeprefix("rss_mib_") for key in info if key.startswith("rss_mib_")]
+    shares = ", ".join(
+        f"{part} {info[f'core_percent_{part}']} % and {' to '.join(map(str, info[f'rss_mib_{part}']))} MiB"
+        for part in parts
+    )
+    return (
+        f"edges + kernel {info['core_percent_post']} % of a core ({shares}); speed asked {info['speed']}, "
+        f"reached {info['speed_reached']:.2f}, steps skipped {info['steps_skipped']}; samples {info['samples']}"
+    )
 
 
 def show(run: dict[str, Any]) -> None:

@@ -105,7 +105,9 @@ class Intake(threading.Thread):
         with self._lock:
             if self._asked_for != step:
                 self.wake()
-            if not self._answered.wait_for(lambda: self._asked_for == step and not self._awaited, self._grace_s):
+            if not self._answered.wait_for(
+                lambda: self._asked_for == step and not self._awaited, self._grace_s
+            ):
                 self.counts["answers_late"] += 1
                 self._awaited.clear()
             inputs = Inputs(self._hand_overs, self._events, self._reports)
