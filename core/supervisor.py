@@ -17,10 +17,10 @@ import structlog
 import zmq
 
 from core import adapter as adapters
-from core import link
+from core import link, lock
 from core.clock import SECOND, origin_now
 from core.config import Config
-from core.errors import ConfigError
+from core.errors import CityError, ConfigError
 from core.run import Endpoints, Run
 
 log = structlog.get_logger()
@@ -34,8 +34,8 @@ WELL_S = 30.0
 #: How long (s) a process may take to stop before it is killed.
 STOP_S = 8.0
 
-#: Exit statuses that another start would not mend.
-HOPELESS = (ConfigError.exit_status, 65)
+#: Exit statuses that another start would not mend. They count at the first start: what ran once is tried again.
+HOPELESS = (ConfigError.exit_status, CityError.exit_status)
 
 
 class Figures(msgspec.Struct):
@@ -106,7 +106,7 @@ class Process:
 
     def _plan_restart(self) -> None:
         ran = time.monotonic() - self._started
-        self.hopeless = self.exit_status in HOPELESS
+        self.hopeless = self.exit_status in HOPELESS and self.figures.starts == 1
         self._backoff = BACKOFF_S[0] if ran > WELL_S else self._backoff
         self._again_at = time.monotonic() + self._backoff
         log.error(
@@ -142,6 +142,7 @@ class Supervisor:
         _check_room_for_sockets(folder)
         folder.mkdir(parents=True, exist_ok=True)
         config.post.data.mkdir(parents=True, exist_ok=True)
+        self._lock_fd = lock.hold(config.post.data)
         start = config.time.start
         self.run = Run(
             folder=folder,
@@ -172,8 +173,8 @@ class Supervisor:
         self._stopping = threading.Event()
 
     def _process(self, name: str, module: str, *arguments: str, fds: Sequence[int] = ()) -> Process:
-        command = [sys.executable, "-m", module, *arguments, str(self.folder)]
-        return Process(name, command, fds, self.folder)
+        command = [sys.executable, "-m", "core.child", str(os.getpid()), module, *arguments, str(self.folder)]
+        return Process(name, command, [*fds, self._lock_fd], self.folder)
 
     def start(self) -> None:
         """Start every process."""
@@ -204,6 +205,7 @@ class Supervisor:
         for process in reversed(self.processes):
             process.stop()
         os.close(self.run.memory_fd)
+        os.close(self._lock_fd)
 
     def alive(self) -> bool:
         """Every process runs."""
@@ -230,7 +232,14 @@ def _endpoints(config: Config) -> Endpoints:
 
 
 def _free_ports(address: str, n: int) -> list[int]:
-    sockets = [socket.create_server((address, 0)) for _ in range(n)]
+    try:
+        sockets = [socket.create_server((address, 0)) for _ in range(n)]
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {address!r}: {error.strerror}.",
+            where="[edges]",
+            next="Give an address of this machine.",
+        ) from error
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()
