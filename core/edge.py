@@ -6,7 +6,6 @@ at any time.
 
 from __future__ import annotations
 
-import resource
 import secrets
 import signal
 import time
@@ -18,23 +17,31 @@ import zmq
 
 from core import link, wire
 from core.errors import WireError
+from core.limits import allow_files, files_needed, limit_memory
 from core.register import Register
 from core.register import load as load_register
 from core.run import Run
-from core.sockets import context, dial, identify, limit
+from core.sockets import context, dial, identify, limit, listen
 
 log = structlog.get_logger()
+
+#: A gateway that was welcomed may say hello again after this long (s).
+HELLO_S = 1.0
+
+#: No counter grows beyond: it must fit into a message.
+COUNT_MAX = 1 << 62
 
 #: The loop turns at least this often, in ms.
 TURN_MS = 100
 
 
 class Peer(msgspec.Struct):
-    """A connected gateway: its routing id, its boot, its session (0: none) and when it was last heard."""
+    """A connected gateway: its routing id, its boot, its session (0: none), since when, and when last heard."""
 
     route: bytes
     boot: int
     session: int
+    since: float
     heard: float
     sent: int = 0
 
@@ -68,13 +75,13 @@ class Edge:
         limit(socket, **limits)
         if kind == zmq.ROUTER:
             socket.set(zmq.ROUTER_MANDATORY, 1)
-        socket.bind(endpoint)
+        listen(socket, endpoint)
         self.poller.register(socket, zmq.POLLIN)
         return socket
 
     def count(self, name: str, n: int = 1) -> None:
-        """Add to a counter."""
-        self.counts[name] = self.counts.get(name, 0) + n
+        """Add to a counter; one that a liar filled stays full."""
+        self.counts[name] = min(self.counts.get(name, 0) + n, COUNT_MAX)
 
     # -- the loop
 
@@ -83,6 +90,7 @@ class Edge:
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         limit_memory(self.run.edges.memory_mib)
+        self._allow_files()
         self.tell_kernel(link.Ready(self.name, self.boot))
         second = 0.0
         while not self.stopping:
@@ -112,6 +120,12 @@ class Edge:
 
     def _ask_to_stop(self, *_: object) -> None:
         self.stopping = True
+
+    def _allow_files(self) -> None:
+        wanted = files_needed(self.run.edges.sessions)
+        allowed = allow_files(wanted)
+        if allowed < wanted:
+            log.warning("open files", edge=self.name, allowed=allowed, wanted=wanted)
 
     def each_second(self, now: float) -> None:
         """Forget silent gateways, tell the kernel our figures."""
@@ -215,6 +229,12 @@ class Edge:
                 reason="unknown_gateway",
                 next="Add it to the register.",
             )
+        if self.routes.get(route, hello.gateway) != hello.gateway:
+            raise WireError(
+                f"this connection is {self.routes[route]!r} already.",
+                reason="second_name",
+                next="Open a connection a gateway.",
+            )
         old = self.peers.get(hello.gateway)
         if old is not None and old.route != route:
             raise WireError(
@@ -223,11 +243,15 @@ class Edge:
                 next="Stop the other, or wait 6 s.",
             )
         if old is not None:
+            if time.monotonic() - old.since < HELLO_S:
+                # Each is answered with the whole numbering: whoever never reads must not fill our memory.
+                raise WireError("welcomed a moment ago.", reason="hello_flood", next="Wait a second.")
             self.forget(hello.gateway)
         if len(self.peers) >= self.run.edges.sessions:
             raise WireError("too many gateways.", reason="session_limit", next="Raise `sessions` in [edges].")
         self.routes[route] = hello.gateway
-        peer = self.peers[hello.gateway] = Peer(route, hello.boot, 0, time.monotonic())
+        now = time.monotonic()
+        peer = self.peers[hello.gateway] = Peer(route, hello.boot, 0, now, now)
         return peer
 
     def welcome(self, gateway: str, session: int) -> wire.Welcome:
@@ -256,8 +280,3 @@ class Edge:
         """End what is known of a gateway."""
         peer = self.peers.pop(gateway)
         self.routes.pop(peer.route, None)
-
-
-def limit_memory(mib: int) -> None:
-    """Cap this process: beyond it an allocation fails, the process ends and the supervisor starts a fresh one."""
-    resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, mib << 20))

@@ -8,9 +8,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from core.errors import ConfigError
+
 
 class Health(threading.Thread):
-    """Answers ``/livez`` (the supervisor turns) and ``/readyz`` (every process is ready) over HTTP."""
+    """Answers ``/livez`` (the supervisor turns) and ``/readyz`` (every process is ready) over HTTP.
+
+    Raises ConfigError where the port is taken.
+    """
 
     def __init__(self, address: str, port: int, ready: Callable[[], dict[str, Any]]) -> None:
         super().__init__(name="health", daemon=True)
@@ -36,7 +41,14 @@ class Health(threading.Thread):
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer((address, port), Handler)
+        try:
+            self._server = http.server.ThreadingHTTPServer((address, port), Handler)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot serve on {address}:{port}: {error.strerror}.",
+                where="[health]",
+                next="Choose another port, or 0 for a free one.",
+            ) from error
         self.port: int = self._server.server_address[1]
 
     def run(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import zmq
 
-from core.errors import OndijonError
+from core.errors import ConfigError, OndijonError
 from core.wire import MESSAGE_MAX
 
 #: Older versions have holes that a stranger can use before the handshake ends (CVE-2020-15166 and others).
@@ -44,6 +44,18 @@ def dial(socket: zmq.Socket[Any], endpoint: str) -> None:
     socket.set(zmq.RECONNECT_IVL, 100)
     socket.set(zmq.RECONNECT_IVL_MAX, 5000)
     socket.connect(endpoint)
+
+
+def listen(socket: zmq.Socket[Any], endpoint: str) -> None:
+    """Bind. Raises ConfigError where that cannot be, such as on a port that is taken."""
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise ConfigError(
+            f"cannot listen: {error.strerror}.",
+            where=endpoint,
+            next="Stop who holds the port, or choose another in the configuration (0 takes a free one).",
+        ) from error
 
 
 def identify(socket: zmq.Socket[Any], name: str) -> None:

@@ -11,6 +11,7 @@ from core import city as cities
 from core import config as configs
 from core import plugins as plugin_host
 from core.config import Config
+from core.limits import files_needed, files_possible
 
 
 @click.command()
@@ -48,5 +49,12 @@ def check_config(config: Config) -> list[str]:
     for kind in unowned:
         warnings.append(
             f"{len(assets.of_kind(kind))} assets of kind {kind!r} belong to no allowed plugin: they stay dumb."
+        )
+    wanted, possible = files_needed(config.edges.sessions), files_possible()
+    if possible < wanted:
+        warnings.append(
+            f"{config.edges.sessions} sessions need {wanted} open files an edge, this user may have {possible}: "
+            "gateways beyond stay outside. Raise the hard limit (LimitNOFILE= in systemd, `ulimit -Hn`), "
+            "or lower `sessions` in [edges]."
         )
     return warnings

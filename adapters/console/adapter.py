@@ -11,7 +11,7 @@ from adapters.console.app import create_app
 from core import city as cities
 from core.adapter import Adapter
 from core.config import Port
-from core.errors import OndijonError
+from core.errors import ConfigError
 from core.run import Run
 
 
@@ -23,7 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def main(run: Run, settings: Settings, part: int) -> None:
-    """Serve until SIGTERM. Raises OndijonError where the port is taken."""
+    """Serve until SIGTERM. Raises ConfigError where the port is taken."""
     listener = _listen(settings.address, settings.port)
     address = f"http://{settings.address}:{listener.getsockname()[1]}/"
     (run.folder / "console.address").write_text(address, "utf-8")
@@ -38,7 +38,7 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return socket.create_server((address, port))
     except OSError as error:
-        raise OndijonError(
+        raise ConfigError(
             f"cannot serve on {address}:{port}: {error.strerror}.",
             where="[adapters.console]",
             next="Choose another port, or 0 for a free one.",

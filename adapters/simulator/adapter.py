@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import signal
 import time
 from typing import Any
@@ -17,6 +16,7 @@ from adapters.simulator.simulation import Simulation
 from adapters.simulator.world import TICK_S, TICK_US
 from core import city as cities
 from core.adapter import Adapter
+from core.limits import allow_files
 from core.run import Run
 from core.sockets import context
 
@@ -126,14 +126,6 @@ class Player:
             "behind_most_s": self._late_most_s,
             "presence_to_command": {"counts": latency.counts.tolist(), "us": latency.summary()},
         }
-
-
-def allow_files(wanted: int) -> None:
-    """Raise this process's limit of open files as far as it may be: each socket takes two or three."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def main(run: Run, settings: Settings, part: int) -> None:
