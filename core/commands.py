@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from core.assets import NONE, Assets
+from core.errors import WireError
 from core.wire import Order, Reports
 
 #: Orders one gateway may owe an answer to; beyond it the oldest is given up as unknown.
@@ -82,7 +83,7 @@ class Commands:
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         self.open: dict[str, TrackedCommand] = {}
-        self.given_up = 0
+        self.given_up = self.stale_reports = 0
         self._next = 1
         self._order: dict[str, int] = {}
         self._owed: dict[str, deque[tuple[int, str]]] = {}
@@ -130,7 +131,20 @@ class Commands:
         )
 
     def hear(self, gateway: str, reports: Reports, assets: Assets) -> list[TrackedCommand]:
-        """Take a gateway's cumulative answer; return the commands that are now at their end."""
+        """Take a gateway's cumulative answer; return the commands that are now at their end.
+
+        Raises WireError for an answer to orders that were never given.
+        """
+        if reports.epoch < self.epoch:
+            # On its way while the kernel started again: it answers another kernel's orders.
+            self.stale_reports += 1
+            return []
+        if reports.epoch > self.epoch or reports.executed > self._order.get(gateway, 0):
+            raise WireError(
+                f"order {reports.epoch}/{reports.executed} was never given.",
+                reason="reports",
+                where=f"gateway {gateway}",
+            )
         owed = self._owed.get(gateway)
         if not owed:
             return []

@@ -57,10 +57,14 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventKind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of dated fact, ``trade.noun.verb``, and the Struct of its data."""
+    """A kind of dated fact, ``trade.noun.verb``, and the Struct of its data.
+
+    Gateways may send only kinds that are ``from_field``: nobody outside speaks in a plugin's name.
+    """
 
     name: str
     data: type[msgspec.Struct]
+    from_field: bool = False
     text: Text
 
 

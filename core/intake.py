@@ -17,7 +17,8 @@ import zmq
 from core import link, wire
 from core.clock import Clock
 from core.errors import JournalError, WireError
-from core.event import Event, Source
+from core.event import Event
+from core.field import FieldEvents
 from core.journal import Journal, Record
 from core.kernel import Inputs, Outputs
 from core.register import Register
@@ -37,6 +38,12 @@ ROOMS = 2 * (WAITING_MAX + link.BUFFERS)
 #: unacknowledged.
 MESSAGES_MAX = 50_000
 
+#: Messages that one turn takes at most: whoever floods must not keep acknowledgements and orders back.
+TURN_MAX = 5_000
+
+#: Refused messages of edges that one step is told of; all are counted.
+LIES_MAX = 4
+
 #: Edges are asked for their dirty set this long (s) before the step that will see it, and the step waits this long
 #: (s) for an answer: without it a sample that just missed one step would wait for the next but one.
 LEAD_S = 0.002
@@ -51,11 +58,27 @@ class Sequenced(msgspec.Struct, frozen=True):
     message: bytes
 
 
+class Uncommitted(msgspec.Struct, frozen=True):
+    """A field event that waits for the journal to be durable up to ``seq``; None where it was refused."""
+
+    seq: int
+    event: Event | None
+    gateway: str
+    boot: int
+    through: int
+
+
 class Intake(threading.Thread):
     """Owns the kernel's sockets: the ROUTER that edges dial, the PUB that tells the status."""
 
     def __init__(
-        self, run: Run, clock: Clock, journal: Journal, register: Register, next_step: Callable[[], float]
+        self,
+        run: Run,
+        clock: Clock,
+        journal: Journal,
+        register: Register,
+        field: FieldEvents,
+        next_step: Callable[[], float],
     ) -> None:
         super().__init__(name="intake", daemon=True)
         self._run = run
@@ -65,7 +88,8 @@ class Intake(threading.Thread):
         self._numbered = link.encode(
             link.Numbered(run.register_path.name, register.generation, register.revision)
         )
-        self._assets = {name: entry.assets for name, entry in register.gateways.items()}
+        self._gateways = frozenset(register.gateways)
+        self._field = field
         self._next_step = next_step
         self._buffers = link.Buffers(run.memory_fd, writable=False)
         step_s = run.step_us / 1e6 / run.origin.speed
@@ -80,18 +104,26 @@ class Intake(threading.Thread):
         self._hand_overs: list[HandOver] = []
         self._reports: list[tuple[str, wire.Reports]] = []
         self._events: list[Event] = []
-        self._uncommitted: deque[tuple[int, Event, bytes, int, int]] = deque()
+        self._lies: list[tuple[str, str]] = []
+        self._uncommitted: deque[Uncommitted] = deque()
+        self._appended = 0
         self._outgoing: deque[Sequenced] = deque()
         self._publish: deque[tuple[bytes, bytes]] = deque(maxlen=64)
         self._known: set[bytes] = set()
-        self._boots: dict[bytes, int] = {}
         self._free: dict[bytes, list[int]] = {}
         self._asked_for = 0.0
         self._stopping = False
-        self.drained: set[str] = set()
         self.edges: dict[str, dict[str, int]] = {}
         self.edge_latency: dict[str, np.ndarray] = {}
-        self.counts = {"edge_messages_refused": 0, "field_events": 0, "hand_overs": 0, "answers_late": 0}
+        self.counts = {
+            "edge_messages_refused": 0,
+            "field_events": 0,
+            "field_events_repeated": 0,
+            "field_events_refused": 0,
+            "hand_overs": 0,
+            "hand_overs_stale": 0,
+            "answers_late": 0,
+        }
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     # -- the reactor's and the journal's side
@@ -110,8 +142,8 @@ class Intake(threading.Thread):
             ):
                 self.counts["answers_late"] += 1
                 self._awaited.clear()
-            inputs = Inputs(self._hand_overs, self._events, self._reports)
-            self._hand_overs, self._events, self._reports = [], [], []
+            inputs = Inputs(self._hand_overs, self._events, self._reports, self._lies)
+            self._hand_overs, self._events, self._reports, self._lies = [], [], [], []
             self._rooms += self._rooms_in_step
             self._rooms_in_step, self._rooms_waiting = self._rooms_waiting, []
         return inputs
@@ -120,7 +152,7 @@ class Intake(threading.Thread):
         """Let a step's orders out once the journal is durable up to ``seq``."""
         if outputs.orders:
             messages = [(gateway, wire.encode(order)) for gateway, order in outputs.orders]
-            self._outgoing.append(Sequenced(seq, b"events", link.encode(link.Tell(messages))))
+            self._outgoing.append(Sequenced(seq, link.EVENTS, link.encode(link.Tell(messages))))
             self.wake()
 
     def publish(self, topic: bytes, data: bytes) -> None:
@@ -146,6 +178,7 @@ class Intake(threading.Thread):
         self._router = zmq_context.socket(zmq.ROUTER)
         self._router.set(zmq.ROUTER_MANDATORY, 1)
         self._router.set(zmq.ROUTER_HANDOVER, 1)
+        self._router.set(zmq.MAXMSGSIZE, link.MESSAGE_MAX)
         self._router.set(zmq.LINGER, 1000)
         self._router.bind(self._run.kernel_ipc)
         self._pub = zmq_context.socket(zmq.PUB)
@@ -178,7 +211,9 @@ class Intake(threading.Thread):
             os.eventfd_read(self.wake_fd)
 
     def _hear(self) -> None:
-        while len(self._reports) + len(self._events) + len(self._uncommitted) < MESSAGES_MAX:
+        for _ in range(TURN_MAX):
+            if len(self._reports) + len(self._events) + len(self._uncommitted) >= MESSAGES_MAX:
+                return
             try:
                 edge, data = self._router.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
@@ -190,47 +225,54 @@ class Intake(threading.Thread):
                 self._on_message(edge, data)
             except WireError as error:
                 self.counts["edge_messages_refused"] += 1
-                log.warning("edge message refused", edge=edge.decode(errors="replace"), why=str(error))
+                if len(self._lies) < LIES_MAX:
+                    with self._lock:
+                        self._lies.append((edge.decode(errors="replace"), str(error)))
 
     def _meet(self, edge: bytes) -> None:
         self._known.add(edge)
         with self._lock:
             self._awaited.discard(edge)
         self._send(edge, self._numbered)
-        if edge == b"telemetry":
+        if edge == link.TELEMETRY:
             self._free[edge] = list(range(link.BUFFERS))
 
     def _on_message(self, edge: bytes, data: bytes) -> None:
-        if edge not in self._known:
-            self._meet(edge)
+        if edge not in (link.TELEMETRY, link.EVENTS):
+            raise WireError("no edge of this post has that name.", reason="edge")
         if len(data) == link.DESCRIPTOR_BYTES:
             self._on_descriptor(edge, link.unpack(data))
             return
         message = link.decode_from_edge(data)
+        if edge not in self._known or isinstance(message, link.Ready):
+            # One that starts knows nothing, and the buffers it had are free again.
+            self._meet(edge)
         if isinstance(message, link.Said):
             self._on_said(edge, message)
         elif isinstance(message, link.Counters):
-            self.edges[message.edge] = message.counts | {"gateways": message.sessions}
+            self.edges[edge.decode()] = message.counts | {"gateways": message.sessions}
             if len(message.latency) == 8 * 256:
-                self.edge_latency[message.edge] = np.frombuffer(message.latency, np.uint64)
-        elif isinstance(message, link.Ready):
-            if self._boots.get(edge) not in (None, message.boot):
-                # Another boot of the edge: it knows nothing, and the buffers it had are free again.
-                self._meet(edge)
-            self._boots[edge] = message.boot
-        elif isinstance(message, link.Drained):
-            self.drained.add(message.edge)
+                self.edge_latency[edge.decode()] = np.frombuffer(message.latency, np.uint64)
 
     def _on_descriptor(self, edge: bytes, descriptor: link.Descriptor) -> None:
-        if edge != b"telemetry" or descriptor.generation != self._generation:
-            raise WireError(f"a hand-over of generation {descriptor.generation}.", reason="generation")
-        if descriptor.buffer in self._free[edge]:
-            raise WireError(f"a hand-over in buffer {descriptor.buffer} without credit.", reason="credit")
+        if edge != link.TELEMETRY:
+            raise WireError("this edge has nothing to hand over.", reason="descriptor")
+        if descriptor.generation < self._generation:
+            # Handed over to a kernel that is gone: the edge is told to begin anew, and gives all again.
+            self.counts["hand_overs_stale"] += 1
+            return
+        free = self._free.get(edge)
+        if descriptor.generation > self._generation or free is None or descriptor.buffer in free:
+            raise WireError(
+                f"a hand-over of generation {descriptor.generation} in buffer {descriptor.buffer}, "
+                "which it was not given.",
+                reason="descriptor",
+            )
         try:
             self._land(edge, descriptor)
         finally:
             if 0 <= descriptor.buffer < link.BUFFERS:
-                self._free[edge].append(descriptor.buffer)
+                free.append(descriptor.buffer)
         with self._lock:
             self._awaited.discard(edge)
             self._answered.notify()
@@ -271,47 +313,61 @@ class Intake(threading.Thread):
         return True
 
     def _on_said(self, edge: bytes, said: link.Said) -> None:
+        if edge != link.EVENTS or said.gateway not in self._gateways:
+            raise WireError(f"it speaks for {said.gateway!r}.", reason="said")
         message = wire.decode_from_gateway(said.message)
         if isinstance(message, wire.Reports):
             with self._lock:
                 self._reports.append((said.gateway, message))
         elif isinstance(message, wire.FieldEvent):
-            self._on_field_event(edge, said, message)
+            self._on_field_event(said, message)
 
-    def _on_field_event(self, edge: bytes, said: link.Said, message: wire.FieldEvent) -> None:
-        self.counts["field_events"] += 1
-        event = Event(
-            seq=0,
-            kind=message.kind,
-            at_utc=message.at,
-            received_utc=self._clock.utc(),
-            mono=self._clock.mono(),
-            source=Source(gateway=said.gateway, boot=said.boot, seq=message.seq),
-            trade=message.kind.partition(".")[0],
-            data=message.fields(),
-        )
+    def _on_field_event(self, said: link.Said, message: wire.FieldEvent) -> None:
+        gateway, boot = said.gateway, said.boot
+        if not self._field.is_next(gateway, boot, message):
+            self.counts["field_events_repeated"] += 1
+            if through := self._field.through(gateway, boot):
+                self._tell(gateway, wire.EventAck(boot, through))
+            return
+        try:
+            event = self._field.event(gateway, boot, message, self._clock.utc(), self._clock.mono())
+        except WireError as error:
+            # For good: another try would not mend it, and what comes after must not wait for it.
+            self.counts["field_events_refused"] += 1
+            self.counts[error.reason] = self.counts.get(error.reason, 0) + 1
+            self._tell(gateway, wire.Refused(error.reason, str(error)[:1000], error.next[:1000]))
+            self._field.took(gateway, boot, message.seq)
+            self._uncommitted.append(Uncommitted(self._appended, None, gateway, boot, message.seq))
+            return
         try:
             seq = self._journal.append([Record("event", 0, event.received_utc, link.encode(event))])
-        except JournalError as error:
-            # Not acknowledged: the gateway keeps it and sends it again.
-            log.error("event not journaled", why=str(error))
+        except JournalError:
+            # Not acknowledged: the gateway keeps it and sends it again. The reactor ends this kernel.
             return
-        self._uncommitted.append((seq, msgspec.structs.replace(event, seq=seq), edge, said.boot, message.seq))
+        self._appended = seq
+        self.counts["field_events"] += 1
+        self._field.took(gateway, boot, message.seq)
+        event = msgspec.structs.replace(event, seq=seq)
+        self._uncommitted.append(Uncommitted(seq, event, gateway, boot, message.seq))
 
     def _let_out(self) -> None:
         durable = self._journal.durable().local
-        while self._uncommitted and self._uncommitted[0][0] <= durable:
-            _, event, edge, boot, through = self._uncommitted.popleft()
-            with self._lock:
-                self._events.append(event)
-            ack = wire.encode(wire.EventAck(boot, through))
-            self._send(edge, link.encode(link.Tell([(event.source.gateway, ack)])))
+        while self._uncommitted and self._uncommitted[0].seq <= durable:
+            each = self._uncommitted.popleft()
+            if each.event is not None:
+                with self._lock:
+                    self._events.append(each.event)
+            self._field.committed(each.gateway, each.boot, each.through)
+            self._tell(each.gateway, wire.EventAck(each.boot, each.through))
         while self._outgoing and self._outgoing[0].seq <= durable:
             item = self._outgoing.popleft()
             self._send(item.edge, item.message)
         while self._publish:
             topic, data = self._publish.popleft()
             self._pub.send_multipart([topic, data], zmq.DONTWAIT)
+
+    def _tell(self, gateway: str, message: wire.ToGateway) -> None:
+        self._send(link.EVENTS, link.encode(link.Tell([(gateway, wire.encode(message))])))
 
     def _tell_all(self, message: bytes) -> None:
         for edge in list(self._known):

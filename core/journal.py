@@ -45,6 +45,10 @@ class Journal(Protocol):
 
     generation: int
 
+    @property
+    def failed(self) -> Exception | None:
+        """Why it can promise nothing any more, or None while it works."""
+
     def append(self, records: Sequence[Record]) -> int:
         """Number and queue the records; return the last one's sequence. Raises JournalError when full or failed."""
 
@@ -129,11 +133,7 @@ class SqliteJournal:
         """Number the records and queue them for the next commit; return the sequence of the last."""
         with self._lock:
             if self._failure is not None:
-                raise JournalError(
-                    f"stopped: {self._failure}.",
-                    where=str(self.path),
-                    next="Nothing acknowledged is lost. Free the disk or replace it, then start the post again.",
-                )
+                raise self._stopped() from self._failure
             if len(self._waiting) + len(records) > WAITING_MAX:
                 raise JournalError(f"{len(self._waiting)} records wait for the disk.", where=str(self.path))
             for record in records:
@@ -141,6 +141,13 @@ class SqliteJournal:
                 self._next += 1
             self._lock.notify()
             return self._next - 1
+
+    def _stopped(self) -> JournalError:
+        return JournalError(
+            f"stopped: {self._failure}.",
+            where=str(self.path),
+            next="Nothing acknowledged is lost. Free the disk or replace it; the post then goes on by itself.",
+        )
 
     def durable(self) -> Durable:
         """What is committed by now. Without a replica both sequences are the same."""
@@ -162,11 +169,15 @@ class SqliteJournal:
             self._db.execute("DELETE FROM journal WHERE seq < ?", (before,))
 
     def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
-        """Store each plugin's state in one transaction."""
-        with self._disk:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", states)
-            self._db.execute("COMMIT")
+        """Store each plugin's state in one transaction. Raises JournalError where the disk does not take it."""
+        try:
+            with self._disk:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", states)
+                self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._failure = self._failure or error
+            raise self._stopped() from error
 
     def load_state(self, plugin: str) -> bytes | None:
         """A plugin's last stored state."""
@@ -200,7 +211,7 @@ class SqliteJournal:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", rows)
                 self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:
             # A failed fsync leaves the page cache unknown: never try again, never acknowledge (reliability).
             self._failure = error
             self._on_durable()

@@ -36,11 +36,15 @@ AHEAD = 3 * SECOND
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """All that came in since the last step, in the order it was numbered. Events are committed already."""
+    """All that came in since the last step, in the order it was numbered. Events are committed already.
+
+    ``lies``: what an edge said that cannot be, and was refused at the door.
+    """
 
     hand_overs: Sequence[HandOver] = ()
     events: Sequence[Event] = ()
     reports: Sequence[tuple[str, Reports]] = ()
+    lies: Sequence[tuple[str, str]] = ()
 
 
 class Outputs(msgspec.Struct):
@@ -75,6 +79,7 @@ class Kernel:
             "chains_cut": 0,
             "events_unread": 0,
             "hand_overs_refused": 0,
+            "reports_refused": 0,
             "batches": 0,
             "changed": 0,
         }
@@ -94,6 +99,8 @@ class Kernel:
         outputs = Outputs()
         self._hear(now, inputs.reports, outputs)
         self._take(now, inputs.hand_overs, outputs)
+        for edge, what in inputs.lies:
+            self._edge_refused(edge, what, now, outputs)
         batch, view = self.table.swap(), self.table.view()
         self.counts["batches"] += len(batch) > 0
         self.counts["changed"] += len(batch)
@@ -125,7 +132,13 @@ class Kernel:
 
     def _hear(self, now: Now, reports: Iterable[tuple[str, Reports]], outputs: Outputs) -> None:
         for gateway, report in reports:
-            for command in self.commands.hear(gateway, report, self.city.assets):
+            try:
+                ended = self.commands.hear(gateway, report, self.city.assets)
+            except WireError as error:
+                self.counts["reports_refused"] += 1
+                outputs.faults.append(str(error))
+                continue
+            for command in ended:
                 self._command_ended(command, now, outputs)
 
     def _take(self, now: Now, hand_overs: Iterable[HandOver], outputs: Outputs) -> None:
@@ -134,10 +147,11 @@ class Kernel:
                 self.table.apply(hand_over, now.utc + AHEAD)
             except WireError as error:
                 self.counts["hand_overs_refused"] += 1
-                outputs.faults.append(str(error))
-                self.alarms.raise_(
-                    POST_ASSET, "edge_refused", now.mono, {"edge": hand_over.edge, "what": str(error)}
-                )
+                self._edge_refused(hand_over.edge, str(error), now, outputs)
+
+    def _edge_refused(self, edge: str, what: str, now: Now, outputs: Outputs) -> None:
+        outputs.faults.append(f"edge {edge}: {what}")
+        self.alarms.raise_(POST_ASSET, "edge_refused", now.mono, {"edge": edge, "what": what})
 
     # -- the trades
 
@@ -193,12 +207,12 @@ class Kernel:
                 continue
             try:
                 data = msgspec.convert(event.data, reads[event.kind], from_attributes=True)
-            except msgspec.ValidationError as error:
-                # A gateway may say anything: what does not fit is not the plugin's fault, nor its worry.
+            except Exception as error:
+                # Of any kind: a Struct may run the plugin's own code to check itself, and a gateway may say anything.
                 self.counts["events_unread"] += 1
                 outputs.faults.append(f"event {event.kind} does not fit what {plugin.name} reads: {error}.")
-                continue
-            mine.append(msgspec.structs.replace(event, data=data))
+            else:
+                mine.append(msgspec.structs.replace(event, data=data))
         return tuple(mine)
 
     def _wanted(self, plugin: Plugin, batch: Batch) -> Batch:

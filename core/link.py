@@ -25,6 +25,12 @@ BUFFERS = 2
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
+#: The edges there are, by their identity at the kernel.
+TELEMETRY, EVENTS = b"telemetry", b"events"
+
+#: No message from an edge is larger.
+MESSAGE_MAX = 131_072
+
 _DESCRIPTOR = struct.Struct("<IIII")
 DESCRIPTOR_BYTES = _DESCRIPTOR.size
 

@@ -19,6 +19,7 @@ from core import run as runs
 from core import status
 from core.clock import Now
 from core.errors import JournalError, OndijonError
+from core.field import FieldEvents
 from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
@@ -58,7 +59,8 @@ class Service:
         self._events: list[Any] = []
         self._stopping = threading.Event()
         self._told = self._saved = time.monotonic()
-        self.intake = Intake(run, self.clock, self.journal, register, self._next_step_at)
+        field = FieldEvents((plugin.declaration for plugin in plugins), city.assets)
+        self.intake = Intake(run, self.clock, self.journal, register, field, self._next_step_at)
 
     def _on_durable(self) -> None:
         if hasattr(self, "intake"):
@@ -76,10 +78,17 @@ class Service:
         self.intake.start()
         log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
         while not self._stopping.is_set():
-            self.turn(self._wait_for_grid())
-            if not self.intake.is_alive():
-                raise OndijonError("the intake thread ended.", next="Its error stands above in this log.")
+            step = self._wait_for_grid()
+            self._check_threads()
+            self.turn(step)
         self._finish()
+
+    def _check_threads(self) -> None:
+        # A kernel that steps on deaf, or with nothing durable, would look alive and command nothing.
+        if self.journal.failed is not None:
+            self.journal.append([])
+        if not self.intake.is_alive():
+            raise OndijonError("the intake thread ended.", where="kernel", next="See the traceback above.")
 
     def _wait_for_grid(self) -> int:
         wait = self._next_step_at() - time.monotonic()
@@ -98,13 +107,15 @@ class Service:
         now = Now(step, self.run.origin.utc + mono, mono)
         events, self._events = [*inputs.events, *self._events], []
         self._count_ages(inputs)
-        outputs = self.kernel.step(now, Inputs(inputs.hand_overs, events, inputs.reports))
+        outputs = self.kernel.step(now, msgspec.structs.replace(inputs, events=events))
         self.steps += 1
         self._journal(now, outputs)
         for published in outputs.views:
             self.views.take(published)
         for fault in outputs.faults:
-            log.error("fault", what=fault)
+            # One that repeats at each step would fill the disk with itself.
+            if fault not in self.faults:
+                log.error("fault", what=fault)
         self.faults = (self.faults + outputs.faults)[-20:]
         self._periodically()
 

@@ -13,7 +13,7 @@ import zmq
 from core import link, wire
 from core._fast.ingest import Ingest, resolve_libzmq
 from core._fast.slots import Slots
-from core.edge import Edge
+from core.edge import COUNT_MAX, Edge
 from core.errors import WireError
 from core.register import HEADROOM, Register
 from core.run import Run
@@ -46,6 +46,7 @@ class TelemetryEdge(Edge):
         self._handed = 0
         self._leaving: dict[str, tuple[int, float]] = {}
         self._finished: dict[str, int] = {}
+        self._settled: dict[str, tuple[int, int]] = {}
         try:
             version = resolve_libzmq()
             self.portable = False
@@ -92,10 +93,10 @@ class TelemetryEdge(Edge):
         self._numbering = register.numbering
 
     def _begin(self, register: Register) -> None:
+        for gateway in list(self.peers):
+            self.forget(gateway)
         if self.ingest is not None:
             self._keep_counts()
-        for gateway in list(self.peers):
-            super().forget(gateway)
         self._leaving.clear()
         slots = Slots(min(register.slots + HEADROOM, self.buffers.slots), **register.rules())
         slots.extend(register.slot_metric)
@@ -163,6 +164,7 @@ class TelemetryEdge(Edge):
         peer = self.admit(route, hello)
         assert self.ingest is not None
         assert self.register is not None
+        self._settle(hello)
         entry = self.register.gateways[hello.gateway]
         while not peer.session:
             session = secrets.randbits(32)
@@ -174,6 +176,17 @@ class TelemetryEdge(Edge):
             except KeyError:
                 self.count("session_redrawn")
         self.answer(self.control, route, self.welcome(hello.gateway, peer.session))
+
+    def _settle(self, hello: wire.Hello) -> None:
+        boot, settled = self._settled.get(hello.gateway, (None, 0))
+        if boot != hello.boot:
+            # All it sent before went to an edge that died: how much of it came in nobody can say.
+            self.count("unaccounted", hello.sent)
+        elif hello.sent > settled:
+            # Sent after its last heartbeat, into a session that was given up.
+            lost = self._finished.get("lost", 0) + hello.sent - settled
+            self._finished["lost"] = min(lost, COUNT_MAX)
+        self._settled[hello.gateway] = (hello.boot, hello.sent)
 
     def _beat(self, route: bytes, beat: wire.Beat) -> None:
         gateway = self.routes.get(route)
@@ -199,6 +212,9 @@ class TelemetryEdge(Edge):
         peer = self.peers[gateway]
         self._leaving.pop(gateway, None)
         if peer.session and self.ingest is not None:
+            boot, settled = self._settled[gateway]
+            came = self.ingest.session(peer.session)[0]
+            self._settled[gateway] = (boot, settled + max(came, peer.sent))
             self.ingest.close(peer.session, peer.sent)
         super().forget(gateway)
 

@@ -40,11 +40,15 @@ Code = Annotated[str, msgspec.Meta(max_length=40)]
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="hello", tag_field="type"):
-    """A gateway introduces itself, on either edge. ``boot`` differs at each of its starts."""
+    """A gateway introduces itself, on either edge. ``boot`` differs at each of its starts.
+
+    ``sent`` samples so far in all its sessions: what went to an edge that died is then not forgotten.
+    """
 
     gateway: Name
     boot: U63
     wire: int = VERSION
+    sent: U63 = 0
 
 
 class Beat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="beat", tag_field="type"):
@@ -69,17 +73,23 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reports(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="reports", tag_field="type"):
-    """Cumulative answer to orders: accepted and executed up to these order numbers, and what failed."""
+    """Cumulative answer to the orders of ``epoch``: accepted and executed up to these numbers, and what failed."""
 
+    epoch: U63
     accepted: U63
     executed: U63
     failed: Annotated[tuple[tuple[U63, Fault], ...], msgspec.Meta(max_length=1000)] = ()
 
 
 class FieldEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event", tag_field="type"):
-    """Something happened at a gateway. ``seq`` counts up within a boot; ``data`` is the kind's map."""
+    """Something happened at a gateway. ``data`` is the kind's map.
 
-    seq: U63
+    ``seq`` counts from 1 within a boot, without a gap; all up to ``acked`` were acknowledged to the
+    gateway. So a kernel that knows nothing yet can tell whether one is missing before this.
+    """
+
+    seq: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+    acked: U63
     kind: Name
     at: U63
     index: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] | None = None
@@ -139,7 +149,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="order"
 
 
 class EventAck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_ack", tag_field="type"):
-    """All events of this boot up to ``through`` are committed; ``durability`` says how far."""
+    """All events of this boot up to ``through`` are committed, or were refused; ``durability`` says how far."""
 
     boot: U63
     through: U63

@@ -1,4 +1,4 @@
-"""The field's door: a gateway (a cabinet, a concentrator, a protocol adapter) sends samples, obeys orders.
+"""The field's door: a gateway (a cabinet, a concentrator, a protocol adapter) sends samples and events, obeys orders.
 
 ``Gateway`` needs no thread: call ``turn`` when one of its ``sockets`` is readable, and at least every
 second. Batch where you can: one columnar frame a second, or on change with some tens of milliseconds of
@@ -18,15 +18,32 @@ import zmq
 
 from core import wire
 from core.clock import Clock, origin_now
-from core.errors import WireError
+from core.errors import OndijonError, WireError
 from core.run import Endpoints
+from core.sockets import context as new_context
 from core.sockets import dial, limit
 from core.wire import Fault, Order
+from ondijon.spool import Kept, MemorySpool, Spool, SpoolFullError
 
-__all__ = ["Endpoints", "Fault", "Gateway", "Order", "Statistics"]
+__all__ = ["Endpoints", "Fault", "Gateway", "Order", "SpoolFullError", "Statistics", "new_context"]
 
 #: Frames that wait for the edge at most; beyond them samples are dropped here, and counted.
 QUEUE = 1000
+
+#: Events that are on their way at most, before one of them is acknowledged.
+WINDOW = 100
+
+#: Events that are not acknowledged for so long (s) are sent again: an edge may have had no room for one.
+RESEND_S = 5.0
+
+#: Stands for an asset that the post does not know behind this gateway: it refuses the event, and says so.
+_NO_INDEX = 0xFFFF
+
+#: Room in a message beside an event's data.
+_DATA_MAX = wire.MESSAGE_MAX - 1024
+
+#: Faults that one answer to orders holds, so that it stays within a message.
+_FAULTS_MAX = 500
 
 
 class Statistics(msgspec.Struct):
@@ -35,6 +52,8 @@ class Statistics(msgspec.Struct):
     sent: int = 0
     dropped: int = 0
     frames: int = 0
+    events: int = 0
+    events_resent: int = 0
     orders: int = 0
     stale_orders: int = 0
     expired_orders: int = 0
@@ -47,7 +66,8 @@ class Gateway:
 
     ``clock`` gives city time: by default this machine's, which is right but for a demo. Samples given
     before the handshake ended, or while the post is away, are dropped and counted: what must not be lost
-    is an event.
+    is an event. Many gateways in one process need a ``context`` with room for three sockets each
+    (``new_context``); ``spool`` keeps the events, by default in memory.
     """
 
     def __init__(
@@ -56,10 +76,12 @@ class Gateway:
         endpoints: Endpoints,
         clock: Clock | None = None,
         context: zmq.Context[Any] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or Clock(origin_now())
-        self.boot = secrets.randbits(62)
+        self.spool: Spool = spool or MemorySpool(secrets.randbits(62))
+        self.boot = self.spool.boot
         self.statistics = Statistics()
         self.session = 0
         self.epoch = 0
@@ -73,20 +95,13 @@ class Gateway:
         self._next_beat = 0.0
         self._accepted = self._executed = self._reported = 0
         self._failed: list[tuple[int, Fault]] = []
+        self._events_sent = self.spool.acked
+        self._events_moved = time.monotonic()
         self._on_welcome: Callable[[], None] = lambda: None
         context = context or zmq.Context.instance()
-        self._control = self._dealer(context, endpoints.control)
-        self._events = self._dealer(context, endpoints.events)
-        self._frames = context.socket(zmq.PUSH)
-        limit(self._frames, queue=QUEUE)
-        dial(self._frames, endpoints.telemetry)
-
-    @staticmethod
-    def _dealer(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[bytes]:
-        socket: zmq.Socket[bytes] = context.socket(zmq.DEALER)
-        limit(socket, queue=QUEUE)
-        dial(socket, endpoint)
-        return socket
+        self._control = _open(context, zmq.DEALER, endpoints.control)
+        self._events = _open(context, zmq.DEALER, endpoints.events)
+        self._frames = _open(context, zmq.PUSH, endpoints.telemetry)
 
     @property
     def sockets(self) -> Sequence[zmq.Socket[bytes]]:
@@ -149,10 +164,55 @@ class Gateway:
         self.statistics.sent += n
         self.statistics.frames += 1
 
+    # -- events
+
+    def emit(
+        self,
+        kind: str,
+        data: msgspec.Struct | dict[str, Any],
+        asset: str | None = None,
+        at: int | None = None,
+    ) -> int:
+        """Tell the post that something happened, ``at`` µs of city time (default now); return its number.
+
+        It is kept, and sent again after each outage, until the post has committed it. Raises SpoolFullError when
+        too many wait, OndijonError for one that is too large, KeyError for an asset that is not an own one.
+        """
+        if asset is not None and self.index and asset not in self.index:
+            raise KeyError(asset)
+        body = wire.encode(data)
+        if len(body) > _DATA_MAX:
+            raise OndijonError(
+                f"{len(body)} bytes of data, at most {_DATA_MAX} are carried.", where=f"event {kind}"
+            )
+        if self.spool.last == self.spool.acked:
+            self._events_moved = time.monotonic()
+        seq = self.spool.put(Kept(kind, self.clock.utc() if at is None else at, asset or "", body))
+        self.statistics.events += 1
+        self._send_events()
+        return seq
+
+    def _send_events(self) -> None:
+        if not self._greeted[1] or self._events_sent == self.spool.last:
+            return
+        for seq, kept in self.spool.after(self._events_sent):
+            if seq > self.spool.acked + WINDOW or not _say(self._events, self._field_event(seq, kept)):
+                return
+            self._events_sent = seq
+
+    def _field_event(self, seq: int, kept: Kept) -> wire.FieldEvent:
+        index = self.index.get(kept.asset, _NO_INDEX) if kept.asset else None
+        return wire.FieldEvent(seq, self.spool.acked, kept.kind, kept.at, index, msgspec.Raw(kept.data))
+
+    def _resend_events(self) -> None:
+        self.statistics.events_resent += self._events_sent - self.spool.acked
+        self._events_sent = self.spool.acked
+        self._events_moved = time.monotonic()
+
     # -- orders
 
     def turn(self) -> list[Order]:
-        """Do what is due (handshakes, heartbeats, reports), and return the orders that came, in order.
+        """Do what is due (handshakes, heartbeats, reports, events), and return the orders that came, in order.
 
         Call ``done`` for each. An order of an older epoch, one seen before, or one past its deadline is
         not returned: it must not be executed.
@@ -164,6 +224,9 @@ class Gateway:
                 self._take(which, message, orders)
         self._keep_alive()
         self._report()
+        if self._events_sent > self.spool.acked and time.monotonic() - self._events_moved > RESEND_S:
+            self._resend_events()
+        self._send_events()
         return orders
 
     def done(self, order: Order, failed: Iterable[Fault] = ()) -> None:
@@ -181,6 +244,10 @@ class Gateway:
                 self._next_beat = 0.0
             case wire.Order():
                 self._ordered(message, orders)
+            case wire.EventAck() if message.boot == self.boot and message.through > self.spool.acked:
+                self.spool.forget(message.through)
+                self._events_sent = max(self._events_sent, self.spool.acked)
+                self._events_moved = time.monotonic()
             case wire.Refused():
                 self.statistics.refused += 1
 
@@ -193,6 +260,8 @@ class Gateway:
         if which == 0:
             self.session, self._sequence, self._edge_boot = welcome.session, 0, welcome.boot
             self._on_welcome()
+        else:
+            self._resend_events()
 
     def _ordered(self, order: Order, orders: list[Order]) -> None:
         if order.epoch > self.epoch:
@@ -213,9 +282,10 @@ class Gateway:
     def _report(self) -> None:
         if self._executed == self._reported or not self._greeted[1]:
             return
-        failed, self._failed = tuple(self._failed[:1000]), self._failed[1000:]
-        if _say(self._events, wire.Reports(self._accepted, self._executed, failed)):
+        failed = tuple(self._failed[:_FAULTS_MAX])
+        if _say(self._events, wire.Reports(self.epoch, self._accepted, self._executed, failed)):
             self._reported = self._executed
+            self._failed.clear()
 
     # -- staying known
 
@@ -233,7 +303,7 @@ class Gateway:
                 session = self.session if which == 0 else 0
                 _say(socket, wire.Beat(session, self._sequence if which == 0 else 0))
             else:
-                _say(socket, wire.Hello(self.name, self.boot))
+                _say(socket, wire.Hello(self.name, self.boot, sent=self.statistics.sent))
 
     def close(self, linger_ms: int = 1000) -> None:
         """Say goodbye, with the count of what was sent, and close the sockets."""
@@ -243,6 +313,20 @@ class Gateway:
             _say(self._events, wire.Bye(0, 0))
         for socket in (*self.sockets, self._frames):
             socket.close(linger_ms)
+
+
+def _open(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[bytes]:
+    try:
+        socket: zmq.Socket[bytes] = context.socket(kind)
+    except zmq.ZMQError as error:
+        raise OndijonError(
+            f"no room for another socket: {error.strerror}.",
+            where="gateway",
+            next="Give many gateways a context of their own: new_context(max_sockets=3 * gateways + 64).",
+        ) from error
+    limit(socket, queue=QUEUE)
+    dial(socket, endpoint)
+    return socket
 
 
 def _received(socket: zmq.Socket[bytes]) -> Iterable[wire.ToGateway]:

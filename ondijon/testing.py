@@ -184,6 +184,7 @@ class MemoryJournal:
     """The journal's interface on a list. ``hold`` keeps records from becoming durable, as a slow disk would."""
 
     generation = 1
+    failed: Exception | None = None
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -303,7 +304,7 @@ class Post:
 
     def report(self, gateway: str, executed: int, failed: Sequence[tuple[int, Fault]] = ()) -> None:
         """A gateway answers its orders up to number ``executed``."""
-        self._reports.append((gateway, Reports(executed, executed, tuple(failed))))
+        self._reports.append((gateway, Reports(self.journal.generation, executed, executed, tuple(failed))))
 
     def change(self, change: AssetChange) -> None:
         """The register of assets changes between two steps."""

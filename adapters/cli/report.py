@@ -29,7 +29,8 @@ def gather(supervisor: Supervisor, speed: float) -> dict[str, Any]:
     return {
         "samples": {"sent": sent}
         | {name: edge.get(name) for name in ("received", "applied", "unchanged", "conflated")}
-        | {"refused": sum(edge.get(name, 0) for name in SAMPLE_REFUSALS), "lost": edge.get("lost")},
+        | {"refused": sum(edge.get(name, 0) for name in SAMPLE_REFUSALS), "lost": edge.get("lost")}
+        | {"unaccounted": edge.get("unaccounted", 0 if edge else None)},
         "refused_by_reason": {
             name: edge[name] for name in (*SAMPLE_REFUSALS, *FRAME_REFUSALS) if edge.get(name)
         },
@@ -112,7 +113,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     for name, n in samples.items():
         table.add_row(name, "unknown" if n is None else f"{n:,}")
     console.print(table)
-    console.print(balance(samples))
+    console.print(balance(result))
     seconds = Table("process", "CPU s", "memory MiB", "starts")
     for name, used in result["processes"].items():
         seconds.add_row(name, f"{used['cpu_s']:.1f}", f"{used['rss_max_mib']:.0f}", str(used["starts"]))
@@ -123,13 +124,18 @@ def show(result: dict[str, Any], console: Console) -> None:
     )
 
 
-def balance(samples: dict[str, int | None]) -> str:
+def balance(result: dict[str, Any]) -> str:
     """One sentence: does every sample stand somewhere?"""
+    samples: dict[str, int | None] = result["samples"]
     if any(n is None for n in samples.values()):
         return "The samples cannot be balanced: a process left no figures."
-    n: dict[str, int] = {name: count or 0 for name, count in samples.items()}
+    n = {name: count or 0 for name, count in samples.items()}
     inside = n["received"] == n["applied"] + n["unchanged"] + n["conflated"] + n["refused"]
-    outside = n["sent"] == n["received"] + n["lost"]
-    if inside and outside:
-        return "Balanced: sent = received + lost, received = applied + unchanged + conflated + refused."
-    return f"NOT balanced: sent {n['sent']:,}, received + lost {n['received'] + n['lost']:,}."
+    # What came too late for its session stands under `lost` or `unaccounted` already.
+    known = (
+        n["received"] - result["refused_by_reason"].get("unknown_session", 0) + n["lost"] + n["unaccounted"]
+    )
+    if not inside or n["sent"] != known:
+        return f"NOT balanced: sent {n['sent']:,}, received + lost {known:,}."
+    dead = f" {n['unaccounted']:,} of them went to an edge that died." if n["unaccounted"] else ""
+    return f"Balanced: sent = received + lost, received = applied + unchanged + conflated + refused.{dead}"

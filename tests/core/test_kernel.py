@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.clock import Now
 from core.event import CHAIN_MAX
+from core.kernel import Inputs
 from core.plugins import PROPOSALS_MAX
 from core.table import HandOver
-from core.wire import Fault
+from core.wire import Fault, Reports
 from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Release, hookimpl
 from ondijon.testing import City, Post
 
@@ -272,3 +274,47 @@ def test_commands_end_failed_or_unknown(make_trial) -> None:
     post.sample("S0001", "presence_sensor.presence", 1)
     post.run(17)
     assert post.events_of("post.command.ended")[1].data.state == "unknown"
+
+
+def test_answers_to_another_kernels_orders_end_no_command_of_this_one(make_trial) -> None:
+    post = Post(City.small(), [make_trial()], answers=False)
+    post.sample("S0001", "presence_sensor.presence", 1)
+    post.step()
+    post._reports.append(("gw-A0001", Reports(post.journal.generation - 1, 50, 50)))
+    post.step()
+    assert post.kernel.commands.stale_reports == 1
+    assert post.kernel.counts["reports_refused"] == 0
+    assert len(post.kernel.commands.open) == 1
+    post.report("gw-A0001", 1)
+    post.step()
+    assert not post.kernel.commands.open
+
+
+@pytest.mark.parametrize(("epoch", "executed"), [(0, 2), (0, 2**63 - 1), (7, 1)])
+def test_answers_to_orders_that_were_never_given_are_refused(make_trial, epoch: int, executed: int) -> None:
+    post = Post(City.small(), [make_trial()], answers=False)
+    post.sample("S0001", "presence_sensor.presence", 1)
+    post.step()
+    post._reports.append(("gw-A0001", Reports(post.journal.generation + epoch, executed, executed)))
+    post.step()
+    assert post.kernel.counts["reports_refused"] == 1
+    assert "was never given" in post.faults[0]
+    assert len(post.kernel.commands.open) == 1
+
+
+def test_an_event_that_a_trade_cannot_read_is_kept_from_it_and_counted(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    post.event("trial.seen", {"count": "many"})
+    post.event("trial.seen", {"count": 3})
+    post.step()
+    assert post.kernel.counts["events_unreadable"] == 1
+    assert "cannot read trial.seen" in post.faults[0]
+    assert post.plugins[0].state.heard == ["trial.seen"]
+
+
+def test_what_the_door_refused_of_an_edge_raises_the_alarm(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    now = Now(0, post.utc, 0)
+    outputs = post.kernel.step(now, Inputs(lies=[("telemetry", "5 slots in buffer 9.")]))
+    assert outputs.faults == ["edge telemetry: 5 slots in buffer 9."]
+    assert [alarm.code for alarm in post.kernel.alarms.active()] == ["edge_refused"]

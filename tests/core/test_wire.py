@@ -58,6 +58,7 @@ def test_our_messages_are_plain_maps_for_another_decoder() -> None:
             msgpack.packb(
                 {
                     "type": "reports",
+                    "epoch": 1,
                     "accepted": 1,
                     "executed": 1,
                     "failed": [[1, {"index": 0, "code": ""}]] * 1001,
@@ -121,7 +122,7 @@ def test_garbage_is_refused_by_one_kind_of_error(data: bytes) -> None:
 
 @given(st.data())
 def test_mutated_messages_are_refused_or_understood(data: st.DataObject) -> None:
-    raw = bytearray(wire.encode(wire.Reports(3, 2, ((2, wire.Fault(1, "dead")),))))
+    raw = bytearray(wire.encode(wire.Reports(1, 3, 2, ((2, wire.Fault(1, "dead")),))))
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     assert refusal(wire.decode_from_gateway, bytes(raw)) in {None, "malformed", "mistyped"}
 
