@@ -415,13 +415,14 @@ def counters() -> dict[str, set[str]]:
     reasons |= set(re.findall(r'reason="(\w+)"', decoding))
     telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], "handed_over", "dirty", "gateways"}
     kernel = Post(City.small(), []).kernel.counts
+    field = first_arguments("core/field.py", "WireError", "reason")
     intake = re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / "core/intake.py").read_text("utf-8"))
     return {
         "status": set(status.Status.__struct_fields__),
         "telemetry edge": telemetry,
         "events edge": {*counted["core/events_edge.py"], "gateways"},
         "both edges": counted["core/edge.py"] | {f"refused_{reason}" for reason in reasons},
-        "kernel": set(kernel) | {a or b for a, b in intake},
+        "kernel": {*kernel, *field} | {a or b for a, b in intake},
     }
 
 

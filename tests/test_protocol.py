@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import zmq
 
-from core import config, wire
+from core import config, field, wire
 from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS, Ingest
 from core._fast.slots import Slots
 from core.clock import Clock
@@ -73,7 +73,7 @@ def optional(message: type[msgspec.Struct]) -> set[str]:
 
 
 def test_what_may_be_left_out() -> None:
-    assert optional(wire.Hello) == {"wire"}
+    assert optional(wire.Hello) == {"wire", "sent"}
     assert optional(wire.Reports) == {"failed"}
     assert optional(wire.FieldEvent) == {"index", "data"}
     assert optional(wire.Beat) == {"session", "sent"}
@@ -89,12 +89,13 @@ def test_the_numbers_are_those_of_the_code() -> None:
 
 
 def refusals() -> set[str]:
-    """The reasons an edge refuses a control message for, as its source names them."""
+    """The reasons a control message is refused for, as the sources name them."""
     edges = [
         (ROOT / "core" / f"{name}.py").read_text("utf-8")
         for name in ("edge", "telemetry_edge", "events_edge")
     ]
-    return set(re.findall(r'reason="(\w+)"', "".join(edges) + inspect.getsource(wire._decode)))
+    decoding = inspect.getsource(wire._decode) + inspect.getsource(wire.FieldEvent)
+    return set(re.findall(r'reason="(\w+)"', "".join(edges) + decoding + inspect.getsource(field)))
 
 
 def test_the_reasons_are_those_of_the_code() -> None:
@@ -237,7 +238,7 @@ def test_a_gateway_written_from_the_page_is_served(tmp_path: Path) -> None:
     )
     assert (edge["received"], edge["lost"]) == (sent, 0)
     assert edge["refused_wrong_socket"] == 1
-    assert kernel["field_events"] == 1
+    assert kernel["field_events_refused"] == 1
     assert kernel["commands"] >= 1
 
 
@@ -263,9 +264,11 @@ def converse(plain: Plain, clock: Clock) -> int:
     assert order["lease_ms"] > 0
     assert order["epoch"] == welcome["generation"]
     assert order["deadline"] > order["since"] > 0
-    plain.events.send(msgpack.packb({"type": "reports", "accepted": order["n"], "executed": order["n"]}))
-    event = {"type": "event", "seq": 3, "kind": "trial.door.opened", "at": clock.utc(), "data": {"by": "key"}}
-    ack = plain.ask(plain.events, event, "event_ack")
+    done = {"epoch": order["epoch"], "accepted": order["n"], "executed": order["n"]}
+    plain.events.send(msgpack.packb({"type": "reports", **done}))
+    event = {"type": "event", "seq": 3, "acked": 2, "kind": "a.door.opened", "at": clock.utc(), "data": {}}
+    assert plain.ask(plain.events, event, "refused")["reason"] == "unknown_event"
+    ack = plain.hear(plain.events, "event_ack")
     assert ack == {"type": "event_ack", "boot": 41, "through": 3, "durability": "local"}
     back = plain.ask(plain.control, {"type": "beat", "session": session, "sent": sent}, "beat_back")
     assert back == {"type": "beat_back", "boot": welcome["boot"], "known": True}

@@ -14,6 +14,7 @@ import zmq
 from core import link, wire
 from core.clock import origin_now
 from core.config import EdgesConfig
+from core.field import FieldEvents
 from core.intake import Intake
 from core.register import Numbering
 from core.run import Endpoints, Run
@@ -25,7 +26,7 @@ GENERATION = 1
 class Door:
     """A running intake, and one edge that dialled it."""
 
-    def __init__(self, folder: Path, register, edge: zmq.Socket[bytes]) -> None:
+    def __init__(self, folder: Path, register, field: FieldEvents, edge: zmq.Socket[bytes]) -> None:
         self.memory = link.create_memory(register.slots)
         run = Run(
             folder=folder,
@@ -43,7 +44,9 @@ class Door:
             memory_fd=self.memory,
         )
         self.next_step = time.monotonic() + 1000
-        self.intake = Intake(run, run.clock(), MemoryJournal(), register, lambda: self.next_step)
+        self.intake = Intake(
+            run, run.clock(), MemoryJournal(), register, field, lambda: self.next_step
+        )
         self.edge = edge
         self.intake.start()
         edge.connect(run.kernel_ipc)
@@ -69,11 +72,12 @@ class Door:
 
 @pytest.fixture
 def door(make_trial, tmp_path: Path) -> Iterator[Door]:
-    register = Numbering(City.small().assets, [make_trial().declare()]).register(GENERATION)
+    assets, declarations = City.small().assets, [make_trial().declare()]
+    register = Numbering(assets, declarations).register(GENERATION)
     with zmq.Context() as context, context.socket(zmq.DEALER) as edge:
         edge.set(zmq.IDENTITY, b"telemetry")
         edge.set(zmq.LINGER, 0)
-        opened = Door(tmp_path, register, edge)
+        opened = Door(tmp_path, register, FieldEvents(declarations, assets), edge)
         yield opened
         opened.intake.stop()
         os.close(opened.memory)
@@ -101,7 +105,7 @@ def test_a_buffer_that_was_lent_is_taken_once(door: Door) -> None:
 
 def test_data_that_no_edge_should_have_passed_ends_nothing(door: Door) -> None:
     for data in (b"\x81\xa1\xff\x01", b"\x81\xa1a\x81\x80\x01", b"\x91" * 900 + b"\x01"):
-        event = wire.FieldEvent(1, "trial.echo", 5, data=msgspec.Raw(data))
+        event = wire.FieldEvent(1, 0, "trial.echo", 5, data=msgspec.Raw(data))
         door.edge.send(link.encode(link.Said("gw-A0001", 1, wire.encode(event))))
     door.edge.send(b"\x81\xa4type\xa1\xff")
     door.refused(4)

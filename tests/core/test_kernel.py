@@ -302,16 +302,6 @@ def test_answers_to_orders_that_were_never_given_are_refused(make_trial, epoch: 
     assert len(post.kernel.commands.open) == 1
 
 
-def test_an_event_that_a_trade_cannot_read_is_kept_from_it_and_counted(make_trial) -> None:
-    post = Post(City.small(), [make_trial()])
-    post.event("trial.seen", {"count": "many"})
-    post.event("trial.seen", {"count": 3})
-    post.step()
-    assert post.kernel.counts["events_unreadable"] == 1
-    assert "cannot read trial.seen" in post.faults[0]
-    assert post.plugins[0].state.heard == ["trial.seen"]
-
-
 def test_what_the_door_refused_of_an_edge_raises_the_alarm(make_trial) -> None:
     post = Post(City.small(), [make_trial()])
     now = Now(0, post.utc, 0)

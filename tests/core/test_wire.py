@@ -90,17 +90,17 @@ def test_what_is_refused(data: bytes, reason: str) -> None:
 )
 def test_the_data_of_an_event_is_read_before_it_is_passed_on(data: bytes) -> None:
     with pytest.raises(WireError) as caught:
-        wire.decode_from_gateway(wire.encode(wire.FieldEvent(1, "a.b.c", 5, data=msgspec.Raw(data))))
+        wire.decode_from_gateway(wire.encode(wire.FieldEvent(1, 0, "a.b.c", 5, data=msgspec.Raw(data))))
     assert caught.value.reason == "bad_data"
 
 
 def test_the_data_of_an_event_is_a_map() -> None:
     nested: dict = {"plates": ["a"], "more": {"at": [1, 2.5, None, True]}}
     raw = msgspec.Raw(wire.encode(nested))
-    message = wire.decode_from_gateway(wire.encode(wire.FieldEvent(1, "a.b.c", 5, data=raw)))
+    message = wire.decode_from_gateway(wire.encode(wire.FieldEvent(1, 0, "a.b.c", 5, data=raw)))
     assert isinstance(message, wire.FieldEvent)
     assert message.fields() == nested
-    assert wire.FieldEvent(1, "a.b.c", 5).fields() == {}
+    assert wire.FieldEvent(1, 0, "a.b.c", 5).fields() == {}
 
 
 @pytest.mark.parametrize("decode", [link.decode_from_edge, link.decode_to_edge])

@@ -52,9 +52,9 @@ def seeds() -> list[bytes]:
         wire.Hello("gw-1", 7),
         wire.Beat(5, 9),
         wire.Bye(5, 9),
-        wire.Reports(3, 2, ((2, fault), (3, fault))),
-        wire.FieldEvent(1, "traffic.jam.seen", 5, 3, data),
-        wire.FieldEvent(1, "traffic.jam.seen", 5),
+        wire.Reports(1, 3, 2, ((2, fault), (3, fault))),
+        wire.FieldEvent(1, 0, "traffic.jam.seen", 5, 3, data),
+        wire.FieldEvent(1, 0, "traffic.jam.seen", 5),
         wire.Welcome(1, 2, 3, ["L1", "L2"], ["lamp.level"], ["lamp.dim"]),
         wire.BeatBack(1, True),
         wire.Order(1, 2, "2-1", 0, b"\1\0", np.array([80.0]).tobytes(), 1000, 5),
@@ -68,7 +68,7 @@ def seeds() -> list[bytes]:
         b"\x91" * 40 + b"\x01",
         b"\x01",
     ]
-    events = [wire.FieldEvent(1, "a.b.c", 5, None, msgspec.Raw(each)) for each in bad]
+    events = [wire.FieldEvent(1, 0, "a.b.c", 5, None, msgspec.Raw(each)) for each in bad]
     return [wire.encode(message) for message in [*messages, *events]]
 
 

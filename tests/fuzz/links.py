@@ -36,7 +36,7 @@ def _said(said: link.Said) -> None:
 
 def seeds() -> list[bytes]:
     """One of each message."""
-    said = wire.encode(wire.Reports(3, 2, ((2, wire.Fault(1, "dead")),)))
+    said = wire.encode(wire.Reports(1, 3, 2, ((2, wire.Fault(1, "dead")),)))
     messages = [
         link.Ready("telemetry", 7),
         link.Counters("telemetry", {"frames": 9, "lost": 0}, np.zeros(256, np.uint64).tobytes(), 3),
