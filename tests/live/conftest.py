@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 import pytest
 import zmq
+from click.testing import CliRunner, Result
 
 from adapters.cli.follow import Follower
+from adapters.cli.main import main
 from core import city as cities
 from core import run as runs
 from core._fast.ingest import SAMPLE_REFUSALS
@@ -323,6 +325,12 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], Service]]:
     yield start
     for service in started:
         service.stop()
+
+
+@pytest.fixture
+def quick() -> Callable[..., Result]:
+    """Runs the ``ondijon`` command in this process."""
+    return lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)))
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from adapters.cli.main import main
 
@@ -130,7 +129,7 @@ def commands(group: click.Group, names: tuple[str, ...] = ()) -> list[tuple[str,
 
 
 @pytest.mark.parametrize("command", commands(main), ids=" ".join)
-def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(main, [*command, "--help"])
+def test_every_command_explains_itself(quick: Any, command: tuple[str, ...]) -> None:
+    shown = quick(*command, "--help")
     assert shown.exit_code == 0
     assert shown.output.startswith("Usage: ")

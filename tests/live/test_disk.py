@@ -1,0 +1,40 @@
+"""A disk that takes nothing more: nothing is acknowledged, nothing is broken, and the post comes back by itself."""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+#: No file of the post may grow beyond: not even the journal's first page fits.
+FULL = 1024
+
+
+def test_a_full_disk_stops_acknowledgements_and_room_brings_them_back(write: Any, serve: Any) -> None:
+    service = serve(write())
+    service.greet(1)
+    [gateway] = service.gateways
+    for code in range(5):
+        gateway.emit("watch.door.opened", {"code": code})
+    service.until(lambda: gateway.spool.acked == 5, "five are acknowledged")
+
+    # The supervisor's limit holds for each kernel that it starts from now on.
+    pids = service.popen.pid, service.child("core.service")
+    hard = resource.prlimit(pids[0], resource.RLIMIT_FSIZE)[1]
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL, hard))
+    for code in range(5, 20):
+        gateway.emit("watch.door.opened", {"code": code})
+    service.until(lambda: service.said().count("process=kernel") >= 4, "a second kernel failed as well")
+    assert "status=74" in service.said()
+    assert gateway.spool.acked == 5
+
+    resource.prlimit(pids[0], resource.RLIMIT_FSIZE, (hard, hard))
+    service.until(lambda: gateway.spool.acked == 20, "all are acknowledged")
+    service.until(service.together, "all are together again")
+    service.stop()
+    assert [event["code"] for event in service.journaled("watch.door.opened")] == list(range(20))
+    said = service.log("kernel")
+    assert (
+        "Free the disk or replace it; the post then goes on by itself" in said or "cannot be opened" in said
+    )
+    assert "Traceback" not in said
