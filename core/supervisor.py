@@ -83,6 +83,7 @@ class Process:
         """Reap it if it ended, start it again when its back-off is over."""
         if self._popen is not None:
             if not self._reap(os.WNOHANG):
+                self._measure()
                 return
             self._plan_restart()
         elif not self.hopeless and time.monotonic() >= self._again_at:
@@ -99,10 +100,20 @@ class Process:
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         if usage is not None:
             self.figures.cpu_s += usage.ru_utime + usage.ru_stime
-            self.figures.rss_max_mib = max(self.figures.rss_max_mib, usage.ru_maxrss / 1024)
         self.exit_status = self._popen.returncode
         self._popen = None
         return True
+
+    def _measure(self) -> None:
+        # What wait4 tells begins with the memory of the supervisor, from before the child's own program ran.
+        assert self._popen is not None
+        try:
+            status = Path(f"/proc/{self._popen.pid}/status").read_text()
+        except OSError:
+            return
+        _, found, peak = status.partition("VmHWM:")
+        if found:
+            self.figures.rss_max_mib = max(self.figures.rss_max_mib, int(peak.split()[0]) / 1024)
 
     def _plan_restart(self) -> None:
         ran = time.monotonic() - self._started
@@ -125,6 +136,7 @@ class Process:
         self._popen.send_signal(signal.SIGTERM)
         until = time.monotonic() + STOP_S
         while time.monotonic() < until:
+            self._measure()
             if self._reap(os.WNOHANG):
                 return
             time.sleep(0.02)

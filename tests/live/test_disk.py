@@ -5,10 +5,13 @@ from __future__ import annotations
 import resource
 from typing import Any
 
+import pytest
+
 #: No file of the post may grow beyond: not even the journal's first page fits.
 FULL = 1024
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_acknowledgements_and_room_brings_them_back(write: Any, serve: Any) -> None:
     service = serve(write())
     service.greet(1)

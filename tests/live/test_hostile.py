@@ -93,6 +93,7 @@ def cut_off(peer: socket.socket) -> bool:
 UNFINISHED = (b"\xff" + bytes(8) + b"\x7f\x03\0NULL" + bytes([7] * 500), b"\xff" + bytes(7) + b"\1\x7f", b"")
 
 
+@pytest.mark.slow
 def test_a_greeting_that_never_ends_is_cut_off(post: Any) -> None:
     ports = post.run.endpoints
     left = [raw(port, data) for port in (ports.telemetry, ports.control, ports.events) for data in UNFINISHED]
@@ -211,16 +212,19 @@ def test_messages_are_refused_by_reason(post: Any, socket_of: Any, edge: str) ->
     peer.send_multipart([b""] * 50)
     # A session that nobody gave: not refused, but told so.
     assert ask(post, peer, wire.encode(wire.Beat(99, 5))).known is False
-    assert isinstance(ask(post, peer, hello()), wire.Welcome)
+    welcome = ask(post, peer, hello())
+    assert isinstance(welcome, wire.Welcome)
     for message, reason in ((hello(), "hello_flood"), (hello("gw-A0002"), "second_name")):
         assert ask(post, peer, message).reason == reason
         more[f"refused_{reason}"] = 1
     counted(post, edge, before, more)
-    # Too large for any message: the connection is cut.
+    peer.send(wire.encode(wire.Bye(welcome.session, 0)))
+    # Too large for any message: the connection is cut, nothing is read.
     peer.send(bytes(200_000))
-    post.until(lambda: post.edge(edge)["gateways"] == 2, "the silent stranger is forgotten")
+    post.until(lambda: post.edge(edge)["gateways"] == 2, "the stranger has left")
 
 
+@pytest.mark.slow
 def test_a_peer_that_never_reads_harms_only_itself(post: Any, socket_of: Any) -> None:
     before = dict(post.edge("events"))
     peers = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 
 def levels_arrive(post: Any, value: float) -> None:
     """Gateways go on telling their levels until the kernel's table holds them all."""
@@ -44,6 +46,7 @@ def test_the_kernel_comes_back_knows_all_slots_and_lost_nothing(post: Any) -> No
     assert {record["code"] for record in post.journaled("watch.door.opened")} == set(range(10))
 
 
+@pytest.mark.slow
 def test_the_telemetry_edge_comes_back_and_hides_no_loss(post: Any) -> None:
     post.start()
     levels_arrive(post, 20)

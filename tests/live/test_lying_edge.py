@@ -129,6 +129,7 @@ def test_no_message_of_it_ends_the_kernel(post: Any, liar: Liar, socket_of: Any)
     post.until(lambda: post.status.step > step + 20, "the kernel goes on")
 
 
+@pytest.mark.slow
 def test_a_rows_end_is_where_the_memory_ends(post: Any, liar: Liar) -> None:
     liar.hand_over(0, 50.0, post.run.clock().utc(), 1, n=liar.buffers.slots)
     post.until(lambda: 50.0 in post.view("watch.levels")["level"], "a full buffer is read")

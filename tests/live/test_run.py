@@ -94,7 +94,6 @@ def test_a_process_that_misses_its_parents_death_ends_too() -> None:
     ("tables", "named"),
     [
         (lambda port: {"edges": {"telemetry_port": port}}, "cannot listen: Address already in use"),
-        (lambda port: {"edges": {"control_port": port}}, "cannot listen: Address already in use"),
         (lambda port: {"edges": {"events_port": port}}, "cannot listen: Address already in use"),
         (lambda port: {"health": {"port": port}}, "[health]: cannot serve on"),
         (lambda port: {"adapters": {"console": {"port": port}}}, "[adapters.console]: cannot serve on"),
