@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import zmq
@@ -12,15 +13,22 @@ from core.errors import WireError
 from core.register import Register
 from core.run import Run
 
+#: Messages kept for a gateway that is away; of more, the oldest are given up.
+KEPT_MAX = 16
+
 
 class EventsEdge(Edge):
-    """Passes typed messages between gateways and kernel."""
+    """Passes typed messages between gateways and kernel.
+
+    A gateway that is away for a moment finds its orders when it is back: it refuses those past their deadline.
+    """
 
     name = "events"
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self.gateways = self.listen(zmq.ROUTER, run.endpoints.events)
+        self._kept: dict[str, deque[bytes]] = {}
 
     def serve(self, ready: dict[Any, int]) -> None:
         """Take what gateways say."""
@@ -31,15 +39,24 @@ class EventsEdge(Edge):
         """Gateways shake hands again: their numbering may be another."""
         for gateway in list(self.peers):
             self.forget(gateway)
+        self.count("undelivered", sum(map(len, self._kept.values())))
+        self._kept.clear()
 
     def on_tell(self, tell: link.Tell) -> None:
-        """Send each message to its gateway; one that is not connected is counted, its deadline runs on."""
+        """Send each message to its gateway, or keep it for one that is not connected."""
         for gateway, data in tell.messages:
             peer = self.peers.get(gateway)
             if peer is None:
-                self.count("undelivered")
+                self._keep(gateway, data)
             elif self.answer(self.gateways, peer.route, data):
                 self.count("told")
+
+    def _keep(self, gateway: str, data: bytes) -> None:
+        kept = self._kept.setdefault(gateway, deque())
+        if len(kept) == KEPT_MAX:
+            kept.popleft()
+            self.count("undelivered")
+        kept.append(data)
 
     def on_message(
         self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
@@ -48,6 +65,8 @@ class EventsEdge(Edge):
         if isinstance(message, wire.Hello):
             self.admit(route, message)
             self.answer(socket, route, self.welcome(message.gateway, 0))
+            for kept in self._kept.pop(message.gateway, ()):
+                self.count("told", self.answer(socket, route, kept))
         elif isinstance(message, wire.Beat):
             known = route in self.routes
             if known:

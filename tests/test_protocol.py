@@ -151,9 +151,9 @@ def test_the_examples_of_frames_are_what_the_edge_takes() -> None:
 def test_the_header_is_laid_out_as_the_table_says() -> None:
     letters = {"u8": "B", "u16": "H", "u32": "I", "i64": "q", "f64": "d"}
     layout, at = "<", 0
-    for start, field, _ in rows(part("Telemetry frames").replace("| |", "| ~ |"), "bytes"):
+    for start, name, _ in rows(part("Telemetry frames").replace("| |", "| ~ |"), "bytes"):
         assert int(start) == at
-        layout += letters[field.split()[1]]
+        layout += letters[name.split()[1]]
         at = struct.calcsize(layout)
     assert layout == wire._HEADER.format
     assert at == 32

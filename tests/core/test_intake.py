@@ -44,9 +44,7 @@ class Door:
             memory_fd=self.memory,
         )
         self.next_step = time.monotonic() + 1000
-        self.intake = Intake(
-            run, run.clock(), MemoryJournal(), register, field, lambda: self.next_step
-        )
+        self.intake = Intake(run, run.clock(), MemoryJournal(), register, field, lambda: self.next_step)
         self.edge = edge
         self.intake.start()
         edge.connect(run.kernel_ipc)
