@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,9 @@ log = structlog.get_logger()
 
 #: States are stored this often (s), and at an orderly stop.
 SAVE_S = 60.0
+
+#: A sleep is no longer (s): a step may be a minute, a stop may not.
+NAP_S = 0.1
 
 #: Samples of a batch whose age is counted each step: enough for a percentile, cheap at any size.
 AGES_MAX = 256
@@ -57,7 +59,7 @@ class Service:
         self.skipped = 0
         self._step = self.clock.mono() // run.step_us
         self._events: list[Any] = []
-        self._stopping = threading.Event()
+        self._stopping = False
         self._told = self._saved = time.monotonic()
         field = FieldEvents((plugin.declaration for plugin in plugins), city.assets)
         self.intake = Intake(run, self.clock, self.journal, register, field, self._next_step_at)
@@ -73,15 +75,18 @@ class Service:
 
     def main(self) -> None:
         """Step until asked to stop, then store the states and leave the final figures."""
-        signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
+        signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.intake.start()
         log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
-        while not self._stopping.is_set():
-            step = self._wait_for_grid()
+        while (step := self._wait_for_grid()) is not None:
             self._check_threads()
             self.turn(step)
         self._finish()
+
+    def _ask_to_stop(self, *_: object) -> None:
+        # A plain flag: a handler that takes a lock waits for ever where it interrupted its holder.
+        self._stopping = True
 
     def _check_threads(self) -> None:
         # A kernel that steps on deaf, or with nothing durable, would look alive and command nothing.
@@ -90,10 +95,12 @@ class Service:
         if not self.intake.is_alive():
             raise OndijonError("the intake thread ended.", where="kernel", next="See the traceback above.")
 
-    def _wait_for_grid(self) -> int:
-        wait = self._next_step_at() - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
+    def _wait_for_grid(self) -> int | None:
+        """Sleep until the next step is due; return its number, or None when asked to stop."""
+        while not self._stopping and (wait := self._next_step_at() - time.monotonic()) > 0:
+            time.sleep(min(wait, NAP_S))
+        if self._stopping:
+            return None
         grid = self.clock.mono() // self.run.step_us
         # Behind the grid: one step for all that was missed, and say how much that was.
         self.skipped += max(0, grid - self._step - 1)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,7 +181,7 @@ class Supervisor:
             adapter = adapters.load(name)
             for part in range(adapter.parts(adapter.configure(table))):
                 self.processes.append(self._process(f"{name}-{part}", "core.adapter", name, str(part)))
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def _process(self, name: str, module: str, *arguments: str, fds: Sequence[int] = ()) -> Process:
         command = [sys.executable, "-m", "core.child", str(os.getpid()), module, *arguments, str(self.folder)]
@@ -208,9 +207,14 @@ class Supervisor:
     def watch(self) -> None:
         """Look after the processes until a signal asks to stop."""
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self._stopping.set())
-        while not self._stopping.wait(0.2):
+            signal.signal(name, self._ask_to_stop)
+        while not self._stopping:
             self.turn()
+            time.sleep(0.2)
+
+    def _ask_to_stop(self, *_: object) -> None:
+        # A plain flag: a handler that takes a lock waits for ever where it interrupted its holder.
+        self._stopping = True
 
     def stop(self) -> None:
         """Stop all: adapters first, then edges, then the kernel, so that nothing on its way is lost."""

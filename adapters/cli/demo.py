@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 import time
 import webbrowser
 from pathlib import Path
@@ -145,12 +144,12 @@ class Demo:
         self.console = console
         self.supervisor = Supervisor(config, folder)
         self.follower = Follower(self.supervisor.run.status_ipc)
-        self._stop = threading.Event()
+        self._stopping = False
 
     def run(self, seconds: float | None, report: Path | None, speed: float, browse: bool) -> None:
         """Run for ``seconds``, or until a signal; write the report."""
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self._stop.set())
+            signal.signal(name, self._ask_to_stop)
         remember(self.supervisor.folder)
         self.supervisor.start()
         try:
@@ -167,6 +166,10 @@ class Demo:
             report.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
             self.console.print(f"Report: {report}")
 
+    def _ask_to_stop(self, *_: object) -> None:
+        # A plain flag: a handler that takes a lock waits for ever where it interrupted its holder.
+        self._stopping = True
+
     def _wait_ready(self) -> None:
         gateways = len(cities.load(self.config.post.city).assets.gateways)
         with Progress(
@@ -178,7 +181,7 @@ class Demo:
         ) as bar:
             task = bar.add_task("Starting the post ...")
             until = time.monotonic() + START_S
-            while not self._stop.is_set():
+            while not self._stopping:
                 self.supervisor.turn()
                 status = self.follower.update(0.3)
                 known = _known(status)
@@ -211,7 +214,7 @@ class Demo:
     def _watch(self, seconds: float | None) -> None:
         began = time.monotonic()
         told = 0.0
-        while not self._stop.is_set() and (seconds is None or time.monotonic() - began < seconds):
+        while not self._stopping and (seconds is None or time.monotonic() - began < seconds):
             self.supervisor.turn()
             status = self.follower.update(0.2)
             if status is not None and time.monotonic() - told > 5.0:
