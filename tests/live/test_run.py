@@ -83,6 +83,10 @@ def test_its_processes_end_when_it_is_killed_and_the_next_start_waits_for_them(
     assert json.loads(service.run.report("telemetry").read_bytes()), "they ended in order"
     second.greet(1)
     assert second.status.generation == 2
+    for _ in range(50):
+        second.popen.terminate()
+    second.stop()
+    assert second.popen.returncode == 0, second.said()
 
 
 def test_a_process_that_misses_its_parents_death_ends_too() -> None:
