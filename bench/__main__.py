@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 from bench import drawing, table
 
@@ -32,11 +32,13 @@ def main() -> int:
     arguments, rest = parser.parse_known_args()
     status = 0
     if arguments.read is None:
-        status = _run(arguments.json, [*(["--quick"] if arguments.quick else []), *rest])
+        # Whole runs take what `pytest bench/` leaves out for its length.
+        length = ["--quick"] if arguments.quick else ["-m", "slow or not slow"]
+        status = _run(arguments.json, [*length, *rest])
     path = arguments.read or arguments.json
-    if not path.exists():
+    run = json.loads(path.read_text()) if path.exists() else {}
+    if not run:
         return status or 1
-    run = json.loads(path.read_text())
     if arguments.markdown:
         sys.stdout.write(table.markdown(run) + "\n")
     else:
@@ -49,14 +51,37 @@ def main() -> int:
 
 
 def _run(path: Path, rest: list[str]) -> int:
+    """One pytest a stage, so that one that fails takes no other with it; all they measured in one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    chosen = [
-        argument for argument in rest if "bench_" in argument and Path(argument.split("::")[0]).exists()
-    ]
-    where = [] if chosen else [str(FOLDER)]
+    chosen = [a for a in rest if "bench_" in a and Path(a.split("::")[0]).exists()]
+    options = [a for a in rest if a not in chosen]
+    stages = chosen or sorted(map(str, FOLDER.glob("bench_*.py")))
+    whole: dict[str, Any] = {}
+    status = 0
+    for i, stage in enumerate(stages, 1):
+        sys.stdout.write(f"stage {i} of {len(stages)}: {Path(stage).name}\n")
+        sys.stdout.flush()
+        status = _stage(stage, path.with_suffix(".stage"), options) or status
+        whole = _with(whole, path.with_suffix(".stage"))
+        path.write_text(json.dumps(whole))
+    return status
+
+
+def _stage(stage: str, out: Path, options: list[str]) -> int:
+    out.unlink(missing_ok=True)
     silent = ["--benchmark-columns=rounds", "--benchmark-min-rounds=1"]
-    return int(pytest.main([*where, "-p", "no:cacheprovider", f"--benchmark-json={path}", *silent, *rest]))
+    # A process of its own: what one stage loads or leaves behind is not there in the next.
+    command = [sys.executable, "-m", "pytest", stage, "-p", "no:cacheprovider", f"--benchmark-json={out}"]
+    return subprocess.run([*command, *silent, *options], check=False).returncode
+
+
+def _with(whole: dict[str, Any], out: Path) -> dict[str, Any]:
+    if not out.exists() or not out.stat().st_size:
+        return whole
+    stage = json.loads(out.read_text())
+    out.unlink()
+    return (whole or stage) | {"benchmarks": [*whole.get("benchmarks", []), *stage["benchmarks"]]}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import pluggy
 from core import hookspecs, state, vocabulary
 from core.city import City
 from core.declaration import API_VERSION, Declaration
-from core.errors import ConfigError, OndijonError, PluginError
+from core.errors import ConfigError, OndijonError, PluginError, StateError
 from core.histogram import Histogram
 from core.proposals import Proposal
 
@@ -148,6 +148,18 @@ class Plugin:
         if len(proposals) > PROPOSALS_MAX:
             self.dropped += len(proposals) - PROPOSALS_MAX
         return proposals[:PROPOSALS_MAX]
+
+
+def stored(plugins: Iterable[Plugin]) -> tuple[list[tuple[str, bytes]], list[str]]:
+    """Each plugin's state as bytes, by name; and a sentence for each that cannot be stored, whose last one stays."""
+    states, faults = [], []
+    for plugin in plugins:
+        try:
+            states.append((plugin.name, plugin.stored()))
+        except StateError as error:
+            plugin.errors += 1
+            faults.append(f"plugin {plugin.name}: its state cannot be stored: {error}")
+    return states, faults
 
 
 def expected(struct: type[msgspec.Struct]) -> str:

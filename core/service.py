@@ -159,7 +159,14 @@ class Service:
                     self._publish_layer(layer.metric)
         if now - self._saved >= SAVE_S:
             self._saved = now
-            self.journal.save_states([(plugin.name, plugin.stored()) for plugin in self.kernel.plugins])
+            self._save_states()
+
+    def _save_states(self) -> None:
+        states, faults = plugin_host.stored(self.kernel.plugins)
+        self.journal.save_states(states)
+        for fault in faults:
+            log.error("fault", what=fault)
+        self.faults = (self.faults + faults)[-20:]
 
     def _publish_layer(self, metric: str) -> None:
         number = self.kernel.numbering.metric_index[metric]
@@ -200,7 +207,7 @@ class Service:
     def _finish(self) -> None:
         # The edges were stopped first: one more step takes what they handed over last.
         self.turn(self._step + 1)
-        self.journal.save_states([(plugin.name, plugin.stored()) for plugin in self.kernel.plugins])
+        self._save_states()
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()
         self.journal.close()

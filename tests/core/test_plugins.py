@@ -143,3 +143,16 @@ def test_ticks_are_due_once_a_period(make_trial) -> None:
     assert plugin.ticks_due(10_020_000) == ["beat"], "missed periods are not repeated"
     assert plugin.ticks_due(10_980_000) == []
     assert plugin.ticks_due(11_000_000) == ["beat"]
+
+
+def test_a_state_that_cannot_be_stored_takes_no_other_with_it(make_trial) -> None:
+    (sound,) = plugins.load(["trial"], modules={"trial": make_trial()})
+    (broken,) = plugins.load(["trial"], modules={"trial": make_trial()})
+    for plugin in (sound, broken):
+        plugin.configure({})
+        plugin.begin(City.small())
+    broken.state.heard.append(object())
+    states, faults = plugins.stored([broken, sound])
+    assert states == [("trial", sound.stored())]
+    assert "its state cannot be stored" in faults[0]
+    assert broken.errors == 1
