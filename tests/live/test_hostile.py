@@ -198,7 +198,7 @@ REFUSED: list[tuple[bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize("edge", ["telemetry", "events"])
+@pytest.mark.parametrize("edge", [pytest.param("telemetry", marks=pytest.mark.slow), "events"])
 def test_messages_are_refused_by_reason(post: Any, socket_of: Any, edge: str) -> None:
     endpoint = post.run.endpoints.control if edge == "telemetry" else post.run.endpoints.events
     before, peer = settled(post, edge), socket_of(zmq.DEALER, endpoint)
