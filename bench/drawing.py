@@ -253,10 +253,13 @@ def _dimming(plt: Any, infos: Infos) -> Any:
     found = {name: i for name, i in infos.items() if name.startswith("tick[") and "ours_ns_per_lamp" in i}
     if not found:
         return None
+    rows = 2 if len(found) > 3 else 1
+    columns = -(-len(found) // rows)
     figure, axes = plt.subplots(
-        1, len(found), figsize=(3.2 * len(found), 3), layout="constrained", squeeze=False
+        rows, columns, figsize=(3.6 * columns, 2.6 * rows), layout="constrained", squeeze=False
     )
-    for axis, (name, info) in zip(axes[0], found.items(), strict=True):
+    # A column a size of city, a row a share of presence.
+    for axis, (name, info) in zip(axes.flat if rows == 1 else axes.T.flat, found.items(), strict=False):
         order = [p for p in ("scipy", "frontier", "numba", "ours") if f"{p}_ns_per_lamp" in info]
         values = [info[f"{p}_ns_per_lamp"] for p in order]
         _dots(
