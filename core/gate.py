@@ -30,10 +30,19 @@ class Gate:
         """Take the register after assets changed."""
         self._assets = numbering.assets
 
-    def check(self, proposal: proposals.Command, plugin: str, now: Now, id: str) -> TrackedCommand:
-        """The command that ``plugin`` proposed: state ``checked``, or ``refused`` with its refusal."""
+    def check(
+        self, proposal: proposals.Command | proposals.Release, plugin: str, now: Now, id: str
+    ) -> TrackedCommand:
+        """The command that ``plugin`` proposed: state ``checked``, or ``refused`` with its refusal.
+
+        A release becomes a command with a lease of 0 s.
+        """
         targets = np.ascontiguousarray(proposal.targets, np.uint32)
-        values = np.ascontiguousarray(proposal.values, np.float64)
+        lease_s, since = 0.0, 0
+        values = np.zeros(targets.shape)
+        if isinstance(proposal, proposals.Command):
+            lease_s, since = proposal.lease_s, proposal.since
+            values = np.ascontiguousarray(proposal.values, np.float64)
         command = TrackedCommand(
             id=id,
             verb=self._index.get(proposal.verb, 0xFFFF),
@@ -44,8 +53,8 @@ class Gate:
             reason=proposal.reason,
             created_utc=now.utc,
             deadline=now.utc + int(proposal.deadline_s * SECOND),
-            lease_s=proposal.lease_s,
-            since=proposal.since,
+            lease_s=lease_s,
+            since=since,
             mono=now.mono,
         )
         command.refusal = self._refuse(command, proposal, plugin)
@@ -53,7 +62,9 @@ class Gate:
             command.state = "refused"
         return command
 
-    def _refuse(self, command: TrackedCommand, proposal: proposals.Command, plugin: str) -> Refusal | None:
+    def _refuse(
+        self, command: TrackedCommand, proposal: proposals.Command | proposals.Release, plugin: str
+    ) -> Refusal | None:
         if command.verb == 0xFFFF:
             return Refusal(
                 "unknown_verb", f"nobody declares {proposal.verb!r}.", "Declare the verb, or check its name."
@@ -63,6 +74,16 @@ class Gate:
             return Refusal(
                 "foreign_verb", f"{verb.name} belongs to {self._owners[verb.name]}.", "Emit a request event."
             )
+        if not proposal.deadline_s > 0:
+            return Refusal("deadline", "the deadline has passed.", "Give a deadline in the future.")
+        refusal = self._refuse_targets(command, verb)
+        if refusal is not None or isinstance(proposal, proposals.Release):
+            # Back to its own programme a device may always go: that is the safe case.
+            return refusal
+        return self._refuse_state(command, verb)
+
+    def _refuse_state(self, command: TrackedCommand, verb: Verb) -> Refusal | None:
+        values = command.values
         if verb.danger:
             return Refusal(
                 "needs_two_persons", f"{verb.name} is dangerous.", "Two persons approve it at the post."
@@ -71,9 +92,9 @@ class Gate:
             return Refusal(
                 "lease", f"a lease of {command.lease_s} s.", f"At most {verb.lease_max_s} s, then renew."
             )
-        if not proposal.deadline_s > 0:
-            return Refusal("deadline", "the deadline has passed.", "Give a deadline in the future.")
-        return self._refuse_targets(command, verb)
+        if not np.all((values >= verb.low) & (values <= verb.high)):
+            return Refusal("value", f"values outside {verb.low}..{verb.high} {verb.unit}.", "Clip them.")
+        return None
 
     def _refuse_targets(self, command: TrackedCommand, verb: Verb) -> Refusal | None:
         targets, values, assets = command.targets, command.values, self._assets
@@ -88,6 +109,4 @@ class Gate:
             return Refusal("kind", f"{verb.name} is for {verb.targets}.", "Leave out the other assets.")
         if np.any(assets.gateway[targets] == NONE) or not np.all(assets.in_service()[targets]):
             return Refusal("unreachable", "a target has no gateway, or is retired.")
-        if not np.all((values >= verb.low) & (values <= verb.high)):
-            return Refusal("value", f"values outside {verb.low}..{verb.high} {verb.unit}.", "Clip them.")
         return None

@@ -232,7 +232,7 @@ class Kernel:
     ) -> None:
         try:
             match proposal:
-                case proposals.Command():
+                case proposals.Command() | proposals.Release():
                     self._command(plugin, proposal, now, outputs)
                 case proposals.Emit():
                     self._plugin_emits(plugin, proposal, now, cause, outputs)
@@ -241,8 +241,6 @@ class Kernel:
                     self.alarms.raise_(asset, proposal.code, now.mono, proposal.data)
                 case proposals.Clear():
                     self.alarms.clear(self._alarmed(plugin, proposal), proposal.code, now.mono)
-                case proposals.Release():
-                    self._release(plugin, proposal, now, outputs)
                 case proposals.Publish():
                     self._publish(plugin, proposal, outputs)
         except Exception as error:
@@ -268,7 +266,9 @@ class Kernel:
             _bounded(proposal.row, ROW_MAX, f"row {proposal.key!r} of {view.name}")
         outputs.views.append(proposal)
 
-    def _command(self, plugin: Plugin, proposal: proposals.Command, now: Now, outputs: Outputs) -> None:
+    def _command(
+        self, plugin: Plugin, proposal: proposals.Command | proposals.Release, now: Now, outputs: Outputs
+    ) -> None:
         command = self.gate.check(proposal, plugin.name, now, self.commands.number())
         outputs.records.append(Record("command", now.step, now.utc, command.record()))
         if command.state == "refused":
@@ -277,16 +277,6 @@ class Kernel:
             return
         self.counts["commands"] += 1
         outputs.orders += self.commands.send(command, self.city.assets)
-
-    def _release(self, plugin: Plugin, proposal: proposals.Release, now: Now, outputs: Outputs) -> None:
-        command = self.commands.open.get(proposal.command)
-        if command is None or command.by != plugin.name:
-            raise PluginError(f"no open command {proposal.command!r} of this plugin.")
-        released = msgspec.structs.replace(
-            command, id=self.commands.number(), lease_s=0.0, created_utc=now.utc
-        )
-        outputs.records.append(Record("command", now.step, now.utc, released.record()))
-        outputs.orders += self.commands.send(released, self.city.assets)
 
     def _plugin_emits(
         self, plugin: Plugin, proposal: proposals.Emit, now: Now, cause: Event | None, outputs: Outputs

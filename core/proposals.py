@@ -34,9 +34,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """End an own command's lease now; its targets go back to their programme."""
+    """End what leases ``targets`` (u32[n], asset indexes) have of ``verb`` now: they go back to their programme."""
 
-    command: str
+    verb: str
+    targets: np.ndarray
+    deadline_s: float = 10.0
+    reason: str
 
 
 class Raise(msgspec.Struct, frozen=True, kw_only=True):

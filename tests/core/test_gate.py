@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clock import Now
-from core.proposals import Command
+from core.proposals import Command, Release
 from ondijon.testing import City, Post
 
 LAMP, CABINET, JUNCTION = 3, 0, 43
@@ -88,3 +88,26 @@ def test_nothing_unlawful_passes(make_trial, targets, values, lease_s, verb, by)
         and 0 < lease_s <= 900
     )
     assert (command.state == "checked") == lawful
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, ""),
+        ({"verb": "lamp.kill"}, ""),
+        ({"verb": "lamp.toggle"}, "unknown_verb"),
+        ({"deadline_s": 0.0}, "deadline"),
+        ({"targets": np.array([CABINET])}, "kind"),
+        ({"targets": np.array([], np.uint32)}, "targets"),
+    ],
+)
+def test_a_release_needs_a_target_and_no_second_person(post: Post, changes, code: str) -> None:
+    proposal = Release(**{"verb": "lamp.dim", "targets": np.array([LAMP]), "reason": ""} | changes)
+    command = post.kernel.gate.check(proposal, "trial", NOW, "1-1")
+    assert (command.refusal.code if command.refusal else "") == code
+    assert command.lease_s == 0
+
+
+def test_nobody_releases_anothers_verb(post: Post) -> None:
+    proposal = Release(verb="lamp.dim", targets=np.array([LAMP]), reason="")
+    assert post.kernel.gate.check(proposal, "snow", NOW, "1-1").refusal.code == "foreign_verb"

@@ -105,7 +105,7 @@ def test_one_plugins_fault_leaves_the_others_alone(make_trial) -> None:
             Command(verb="lamp.dim", targets=[3], values=[1], lease_s=1, deadline_s=math.inf, reason=""),
             "Command",
         ),
-        (Release(command="1-99"), "1-99"),
+        (Release(verb="lamp.dim", targets="x", reason=""), "Release"),
         (Command(verb="lamp.dim", targets="x", values=1, lease_s=1, reason=""), "Command"),
         ("not a proposal", "not a proposal"),
     ],
@@ -308,3 +308,18 @@ def test_what_the_door_refused_of_an_edge_raises_the_alarm(make_trial) -> None:
     outputs = post.kernel.step(now, Inputs(lies=[("telemetry", "5 slots in buffer 9.")]))
     assert outputs.faults == ["edge telemetry: 5 slots in buffer 9."]
     assert [alarm.code for alarm in post.kernel.alarms.active()] == ["edge_refused"]
+
+
+def test_a_release_goes_out_long_after_its_command_was_executed(make_trial) -> None:
+    module = make_trial()
+    asked = [
+        Command(verb="lamp.dim", targets=np.array([3, 20]), values=np.full(2, 90.0), lease_s=600, reason=""),
+        Release(verb="lamp.dim", targets=np.array([3]), reason="nobody is there"),
+    ]
+    module.on_tick = hookimpl(lambda now, name, state: [asked.pop(0)] if asked else [])
+    post = Post(City.small(), [module])
+    post.run(1.5)
+    assert not post.kernel.commands.open
+    assert [order.lease_ms for _, order in post.orders] == [600_000, 600_000, 0]
+    assert post.orders[-1][1].targets()[0].tolist() == [post.kernel.city.assets.wire_index[3]]
+    assert not post.faults
