@@ -90,10 +90,8 @@ def load(path: Path) -> Config:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}.", where=str(path)) from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # tomllib's own error is one, a number of 5,000 digits another
+    except (ValueError, RecursionError) as error:
+        # tomllib's own error is a ValueError; so is that of a number of 5,000 digits.
         raise ConfigError(
             f"not TOML: {error}.", where=str(path), next="Mend the line and check again."
         ) from error

@@ -100,7 +100,6 @@ class Edge:
                 self.each_second(second)
         self.drain()
         self.tell_kernel(self.figures())
-        self.tell_kernel(link.Drained(self.name))
         self.run.report(self.name).write_bytes(msgspec.json.encode(self.figures()))
         self.context.destroy(linger=1000)
 

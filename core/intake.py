@@ -262,7 +262,8 @@ class Intake(threading.Thread):
             self.counts["hand_overs_stale"] += 1
             return
         free = self._free.get(edge)
-        if descriptor.generation > self._generation or free is None or descriptor.buffer in free:
+        lent = free is not None and descriptor.buffer < link.BUFFERS and descriptor.buffer not in free
+        if descriptor.generation > self._generation or free is None or not lent:
             raise WireError(
                 f"a hand-over of generation {descriptor.generation} in buffer {descriptor.buffer}, "
                 "which it was not given.",
@@ -271,8 +272,7 @@ class Intake(threading.Thread):
         try:
             self._land(edge, descriptor)
         finally:
-            if 0 <= descriptor.buffer < link.BUFFERS:
-                free.append(descriptor.buffer)
+            free.append(descriptor.buffer)
         with self._lock:
             self._awaited.discard(edge)
             self._answered.notify()

@@ -99,13 +99,7 @@ class Alive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="alive"
     generation: int
 
 
-class Drained(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="drained", tag_field="type"):
-    """An edge has handed over all it had and stops."""
-
-    edge: str
-
-
-FromEdge = Ready | Counters | Said | Drained
+FromEdge = Ready | Counters | Said
 ToEdge = Numbered | Tell | Alive
 
 _from_edge = msgspec.msgpack.Decoder(FromEdge)

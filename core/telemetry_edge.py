@@ -167,7 +167,7 @@ class TelemetryEdge(Edge):
         self._settle(hello)
         entry = self.register.gateways[hello.gateway]
         while not peer.session:
-            session = secrets.randbits(32)
+            session = 1 + secrets.randbelow(0xFFFFFFFF)
             try:
                 self.ingest.open(
                     session, np.frombuffer(entry.first_slot, np.uint32), np.frombuffer(entry.kind, np.uint16)
