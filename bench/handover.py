@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import msgpack
 import msgspec
@@ -17,6 +18,8 @@ import zmq
 from bench import contest, native
 from core import link
 from core._fast.slots import Slots
+from core.errors import WireError
+from core.loans import Borrower, Lender
 from core.sockets import context
 
 SLOTS = 262_144
@@ -29,6 +32,8 @@ WARM = 4
 
 #: What is after this (µs) is refused: nothing here is.
 LATEST = 1 << 60
+
+GENERATION = 1
 
 WAYS = ("ondijon", "numpy_pickle", "msgpack_dict")
 
@@ -62,14 +67,29 @@ def slots() -> Slots:
     return made
 
 
+class Rig(msgspec.Struct, frozen=True):
+    """What both sides are given; each is a process of its own."""
+
+    way: str
+    changed: int
+    steps: int
+    together: int
+    endpoint: str
+    buffers: link.Buffers
+    bells: tuple[link.Bell, link.Bell]
+
+
 def run(way: str, changed: int, steps: int, folder: Path, together: int = 1) -> Spent:
     """Hand ``changed`` slots over in each of ``steps`` steps; ``together`` neighbouring slots change at once."""
     fd = link.create_memory(SLOTS)
+    doors = folder / "loans", folder / "answers"
+    bells = link.Bell(*doors), link.Bell(*doors[::-1])
     endpoint = f"ipc://{folder}/handover"
+    rig = Rig(way, changed, steps, together, endpoint, link.Buffers(fd, writable=True), bells)
     processes = multiprocessing.get_context("fork")
     ends = [processes.Pipe(duplex=False) for _ in range(2)]
     workers = [
-        processes.Process(target=side, args=(way, changed, steps, endpoint, fd, end, together), daemon=True)
+        processes.Process(target=side, args=(rig, end), daemon=True)
         for side, (_, end) in zip((_edge, _kernel), ends, strict=True)
     ]
     for worker in workers:
@@ -82,6 +102,9 @@ def run(way: str, changed: int, steps: int, folder: Path, together: int = 1) -> 
             if worker.is_alive():
                 worker.kill()
                 worker.join()
+        for bell in bells:
+            bell.close()
+        os.close(fd)
     (edge, probe), (kernel, swap) = figures
     return Spent(edge / changed, kernel / changed, swap / changed, int(probe))
 
@@ -96,92 +119,115 @@ def _answer(reader: Connection) -> tuple[float, float]:
 # -- the edge's side
 
 
-def _edge(way: str, changed: int, steps: int, endpoint: str, fd: int, out: Connection, together: int) -> None:
+def _edge(rig: Rig, out: Connection) -> None:
     contest.pin(0)
     made = context()
     kernel = made.socket(zmq.DEALER)
     kernel.set(zmq.RCVTIMEO, SILENCE_MS)
-    kernel.connect(endpoint)
-    staging, scratch, buffers = slots(), link.columns(SLOTS), link.Buffers(fd, writable=True)
+    kernel.connect(rig.endpoint)
+    staging = slots()
+    give = {"ondijon": _ours, "numpy_pickle": _give_pickle, "msgpack_dict": _give_dict}[rig.way](
+        rig, kernel, staging
+    )
     rng, metric = np.random.default_rng(5), np.zeros(SLOTS, np.uint16)
-    count = np.ones(changed, np.uint32)
-    give = {"ondijon": _give, "numpy_pickle": _give_pickle, "msgpack_dict": _give_dict}[way]
-    dirty: dict[int, tuple[float, int, int]] = {}
+    count = np.ones(rig.changed, np.uint32)
     spent = []
-    for step in range(steps):
+    for step in range(rig.steps):
         began, aside = time.process_time_ns(), time.thread_time_ns()
-        first = rng.choice(SLOTS // together, changed // together, replace=False) * together
-        slot = (first[:, None] + np.arange(together)).ravel().astype(np.uint32)
-        value, stamp = rng.normal(50, 20, changed), np.full(changed, step + 1)
-        if way == "msgpack_dict":
-            rows = zip(slot.tolist(), value.tolist(), stamp.tolist(), strict=True)
-            dirty = {at: (v, t, 1) for at, v, t in rows}
+        first = rng.choice(SLOTS // rig.together, rig.changed // rig.together, replace=False) * rig.together
+        slot = (first[:, None] + np.arange(rig.together)).ravel().astype(np.uint32)
+        value, stamp = rng.normal(50, 20, rig.changed), np.full(rig.changed, step + 1)
+        rows: dict[int, tuple[float, int, int]] = {}
+        if rig.way == "msgpack_dict":
+            told = zip(slot.tolist(), value.tolist(), stamp.tolist(), strict=True)
+            rows = {at: (v, t, 1) for at, v, t in told}
         else:
             staging.apply(slot, value, stamp, count, metric, LATEST)
         aside = time.thread_time_ns() - aside
-        give(kernel, link.unpack(kernel.recv()), staging, buffers, scratch, dirty, step)
+        give(rows)
         spent.append(time.process_time_ns() - began - aside)
     out.send((np.median(spent[WARM:]), native.load().probe()))
     made.destroy(linger=2000)
 
 
-def _give(
-    kernel: zmq.Socket[bytes],
-    credit: link.Descriptor,
-    staging: Slots,
-    buffers: link.Buffers,
-    scratch: Any,
-    dirty: Any,
-    step: int,
-) -> None:
-    n = staging.collect(*buffers.columns[credit.buffer])
-    kernel.send(link.Descriptor(credit.generation, credit.buffer, n, step).pack())
+Give = Callable[[dict[int, tuple[float, int, int]]], None]
 
 
-def _give_pickle(kernel: Any, credit: Any, staging: Slots, buffers: Any, scratch: Any, *_: Any) -> None:
-    n = staging.collect(*scratch)
-    kernel.send(pickle.dumps([column[:n] for column in scratch], protocol=5))
+def _ours(rig: Rig, kernel: zmq.Socket[bytes], staging: Slots) -> Give:
+    bell = rig.bells[0]
+    borrower = Borrower(rig.buffers, bell)
+    borrower.numbered(GENERATION, 1)
+    # As the edge waits: for all its sockets.
+    poller = zmq.Poller()
+    poller.register(kernel, zmq.POLLIN)
+    poller.register(bell.fileno(), zmq.POLLIN)
+
+    def give(_: dict[int, tuple[float, int, int]]) -> None:
+        if bell.fileno() not in dict(poller.poll(SILENCE_MS)):
+            raise contest.ContestError("the kernel lends nothing")
+        borrower.hear()
+        borrower.hand_over(staging)
+
+    return give
 
 
-def _give_dict(
-    kernel: Any, credit: Any, staging: Any, buffers: Any, scratch: Any, dirty: dict[int, Any], step: int
-) -> None:
-    kernel.send(msgpack.packb(dirty))
+def _give_pickle(rig: Rig, kernel: zmq.Socket[bytes], staging: Slots) -> Give:
+    scratch = link.columns(SLOTS)
+
+    def give(_: dict[int, tuple[float, int, int]]) -> None:
+        kernel.recv()
+        n = staging.collect(*scratch)
+        kernel.send(pickle.dumps([column[:n] for column in scratch], protocol=5))
+
+    return give
+
+
+def _give_dict(rig: Rig, kernel: zmq.Socket[bytes], staging: Slots) -> Give:
+    def give(rows: dict[int, tuple[float, int, int]]) -> None:
+        kernel.recv()
+        kernel.send(msgpack.packb(rows))
+
+    return give
 
 
 # -- the kernel's side
 
 
-def _kernel(
-    way: str, changed: int, steps: int, endpoint: str, fd: int, out: Connection, together: int
-) -> None:
+def _kernel(rig: Rig, out: Connection) -> None:
     contest.pin(1)
     made = context()
     edge = made.socket(zmq.DEALER)
     edge.set(zmq.RCVTIMEO, SILENCE_MS)
-    edge.bind(endpoint)
-    table, taken, buffers = slots(), link.columns(SLOTS), link.Buffers(fd, writable=False)
-    rooms = [link.columns(SLOTS) for _ in range(2)]
+    edge.bind(rig.endpoint)
+    table, taken = slots(), link.columns(SLOTS)
+    lender = Lender(
+        rig.buffers, rig.bells[1], GENERATION, grace_s=SILENCE_MS / 1000, counts={}, refuse=_refuse
+    )
+    lender.meet()
     value, stamp, metric = np.zeros(SLOTS), np.zeros(SLOTS, np.int64), np.zeros(SLOTS, np.uint16)
     latest: dict[int, tuple[float, int, int]] = {}
     spent, swaps = [], []
-    for step in range(steps):
+    for _ in range(rig.steps):
         began = time.process_time_ns()
-        edge.send(link.Descriptor(1, step % link.BUFFERS, 0, 0).pack())
-        data = edge.recv()
-        if way == "ondijon":
-            descriptor = link.unpack(data)
-            columns = buffers.copy(descriptor.buffer, descriptor.count, rooms[step % 2])
-            table.apply(*columns, metric, LATEST)
-        elif way == "numpy_pickle":
+        if rig.way == "ondijon":
+            for each in lender.take():
+                table.apply(each.slot, each.value, each.time, each.count, metric, LATEST)
+        else:
+            edge.send(b"")
+            data = edge.recv()
+        if rig.way == "numpy_pickle":
             slot, values, stamps, _ = pickle.loads(data)
             value[slot], stamp[slot] = values, stamps
-        else:
+        elif rig.way == "msgpack_dict":
             latest.update(msgpack.unpackb(data, strict_map_key=False))
         spent.append(time.process_time_ns() - began)
         began = time.thread_time_ns()
-        if way == "ondijon":
-            assert table.collect(*taken) == changed
+        if rig.way == "ondijon":
+            assert table.collect(*taken) == rig.changed
         swaps.append(time.thread_time_ns() - began)
     out.send((np.median(spent[WARM:]), np.median(swaps[WARM:])))
     made.destroy(linger=0)
+
+
+def _refuse(error: WireError) -> None:
+    raise contest.ContestError("an honest hand-over was refused") from error

@@ -136,11 +136,10 @@ class Edge:
 
     # -- the kernel
 
-    def tell_kernel(self, message: link.FromEdge | bytes) -> None:
-        """Send to the kernel; what finds no room is counted, the kernel asks again."""
-        data = message if isinstance(message, bytes) else link.encode(message)
+    def tell_kernel(self, message: link.FromEdge) -> None:
+        """Send to the kernel; what finds no room is counted."""
         try:
-            self.kernel.send(data, zmq.DONTWAIT)
+            self.kernel.send(link.encode(message), zmq.DONTWAIT)
         except zmq.Again:
             self.count("kernel_unreachable")
 
@@ -150,22 +149,16 @@ class Edge:
                 data = self.kernel.recv(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            if len(data) == link.DESCRIPTOR_BYTES:
-                self.on_credit(link.unpack(data))
-                continue
             message = link.decode_to_edge(data)
             if isinstance(message, link.Numbered):
                 self.register = load_register(self.run.folder / message.path)
-                self.on_numbered(self.register)
+                self.on_numbered(self.register, message.loan)
                 log.info("numbered", edge=self.name, generation=message.generation, slots=self.register.slots)
             elif isinstance(message, link.Tell):
                 self.on_tell(message)
 
-    def on_numbered(self, register: Register) -> None:
-        """The kernel's register is new."""
-
-    def on_credit(self, credit: link.Descriptor) -> None:
-        """The kernel gave a buffer back."""
+    def on_numbered(self, register: Register, loan: int) -> None:
+        """The kernel's register is new; its loans count from this number on."""
 
     def on_tell(self, tell: link.Tell) -> None:
         """The kernel has messages for gateways."""

@@ -35,7 +35,7 @@ class EventsEdge(Edge):
         if self.gateways in ready:
             self.hear(self.gateways)
 
-    def on_numbered(self, register: Register) -> None:
+    def on_numbered(self, register: Register, loan: int) -> None:
         """Gateways shake hands again: their numbering may be another."""
         for gateway in list(self.peers):
             self.forget(gateway)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -21,18 +21,12 @@ from core.event import Event
 from core.field import FieldEvents
 from core.journal import Journal, Record
 from core.kernel import Inputs, Outputs
+from core.loans import Lender
 from core.register import Register
 from core.run import Run
 from core.sockets import context
-from core.table import HandOver
 
 log = structlog.get_logger()
-
-#: Hand-overs that may wait for a step; until it takes them an edge gets no buffer back.
-WAITING_MAX = 4
-
-#: Private memory for them: as many again may be in the step's hands.
-ROOMS = 2 * (WAITING_MAX + link.BUFFERS)
 
 #: Reports and events that may wait for a step. Beyond it the edges' queues fill, and gateways keep what is
 #: unacknowledged.
@@ -44,10 +38,12 @@ TURN_MAX = 5_000
 #: Refused messages of edges that one step is told of; all are counted.
 LIES_MAX = 4
 
-#: Edges are asked for their dirty set this long (s) before the step that will see it, and the step waits this long
-#: (s) for an answer: without it a sample that just missed one step would wait for the next but one.
-LEAD_S = 0.002
+#: A step waits this long (s) for the edge's dirty set: without it a sample that just missed one step would wait for
+#: the next but one.
 GRACE_S = 0.01
+
+#: The thread turns at least this often, in ms.
+TURN_MS = 100
 
 
 class Sequenced(msgspec.Struct, frozen=True):
@@ -78,30 +74,16 @@ class Intake(threading.Thread):
         journal: Journal,
         register: Register,
         field: FieldEvents,
-        next_step: Callable[[], float],
     ) -> None:
         super().__init__(name="intake", daemon=True)
         self._run = run
         self._clock = clock
         self._journal = journal
         self._generation = register.generation
-        self._numbered = link.encode(
-            link.Numbered(run.register_path.name, register.generation, register.revision)
-        )
+        self._revision = register.revision
         self._gateways = frozenset(register.gateways)
         self._field = field
-        self._next_step = next_step
-        self._buffers = link.Buffers(run.memory_fd, writable=False)
-        step_s = run.step_us / 1e6 / run.origin.speed
-        self._lead_s, self._grace_s = min(LEAD_S, step_s / 2), min(GRACE_S, step_s)
         self._lock = threading.Lock()
-        self._answered = threading.Condition(self._lock)
-        self._awaited: set[bytes] = set()
-        # The room given back last is taken first: it is still in the cache.
-        self._rooms = [link.columns(self._buffers.slots) for _ in range(ROOMS)]
-        self._rooms_waiting: list[link.Columns] = []
-        self._rooms_in_step: list[link.Columns] = []
-        self._hand_overs: list[HandOver] = []
         self._reports: list[tuple[str, wire.Reports]] = []
         self._events: list[Event] = []
         self._lies: list[tuple[str, str]] = []
@@ -110,8 +92,6 @@ class Intake(threading.Thread):
         self._outgoing: deque[Sequenced] = deque()
         self._publish: deque[tuple[bytes, bytes]] = deque(maxlen=64)
         self._known: set[bytes] = set()
-        self._free: dict[bytes, list[int]] = {}
-        self._asked_for = 0.0
         self._stopping = False
         self.edges: dict[str, dict[str, int]] = {}
         self.edge_latency: dict[str, np.ndarray] = {}
@@ -120,32 +100,28 @@ class Intake(threading.Thread):
             "field_events": 0,
             "field_events_repeated": 0,
             "field_events_refused": 0,
-            "hand_overs": 0,
-            "hand_overs_stale": 0,
-            "answers_late": 0,
         }
+        self._lender = Lender(
+            link.Buffers(run.memory_fd, writable=False),
+            link.Bell(run.answers, run.loans),
+            register.generation,
+            grace_s=min(GRACE_S, run.step_us / 1e6 / run.origin.speed),
+            counts=self.counts,
+            refuse=partial(self._refuse, link.TELEMETRY),
+        )
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     # -- the reactor's and the journal's side
 
     def take(self) -> Inputs:
-        """All that waits for a step, and what edges asked for it answer within the grace.
+        """All that waits for a step, and what the edge asked for it answers within the grace.
 
         The hand-overs' memory is the step's until the next call.
         """
-        step = self._next_step()
+        hand_overs = self._lender.take()
         with self._lock:
-            if self._asked_for != step:
-                self.wake()
-            if not self._answered.wait_for(
-                lambda: self._asked_for == step and not self._awaited, self._grace_s
-            ):
-                self.counts["answers_late"] += 1
-                self._awaited.clear()
-            inputs = Inputs(self._hand_overs, self._events, self._reports, self._lies)
-            self._hand_overs, self._events, self._reports, self._lies = [], [], [], []
-            self._rooms += self._rooms_in_step
-            self._rooms_in_step, self._rooms_waiting = self._rooms_waiting, []
+            inputs = Inputs(hand_overs, self._events, self._reports, self._lies)
+            self._events, self._reports, self._lies = [], [], []
         return inputs
 
     def put(self, outputs: Outputs, seq: int) -> None:
@@ -169,6 +145,7 @@ class Intake(threading.Thread):
         self._stopping = True
         self.wake()
         self.join(5)
+        self._lender.close()
 
     # -- the thread
 
@@ -190,21 +167,15 @@ class Intake(threading.Thread):
         poller.register(self.wake_fd, zmq.POLLIN)
         alive = 0.0
         while not self._stopping:
-            poller.poll(self._timeout_ms())
+            poller.poll(TURN_MS)
             self._rest()
             self._hear()
             self._let_out()
-            self._ask_edges()
             if time.monotonic() - alive > 1.0:
                 alive = time.monotonic()
                 self._tell_all(link.encode(link.Alive(self._generation)))
         self._let_out()
         zmq_context.destroy(linger=1000)
-
-    def _timeout_ms(self) -> int:
-        if not self._free:
-            return 100
-        return min(max(int((self._next_step() - self._lead_s - time.monotonic()) * 1000), 1), 100)
 
     def _rest(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -224,25 +195,23 @@ class Intake(threading.Thread):
             try:
                 self._on_message(edge, data)
             except WireError as error:
-                self.counts["edge_messages_refused"] += 1
-                if len(self._lies) < LIES_MAX:
-                    with self._lock:
-                        self._lies.append((edge.decode(errors="replace"), str(error)))
+                self._refuse(edge, error)
+
+    def _refuse(self, edge: bytes, error: WireError) -> None:
+        with self._lock:
+            self.counts["edge_messages_refused"] += 1
+            if len(self._lies) < LIES_MAX:
+                self._lies.append((edge.decode(errors="replace"), str(error)))
 
     def _meet(self, edge: bytes) -> None:
         self._known.add(edge)
-        with self._lock:
-            self._awaited.discard(edge)
-        self._send(edge, self._numbered)
-        if edge == link.TELEMETRY:
-            self._free[edge] = list(range(link.BUFFERS))
+        loan = self._lender.meet() if edge == link.TELEMETRY else 0
+        path = self._run.register_path.name
+        self._send(edge, link.encode(link.Numbered(path, self._generation, self._revision, loan)))
 
     def _on_message(self, edge: bytes, data: bytes) -> None:
         if edge not in (link.TELEMETRY, link.EVENTS):
             raise WireError("no edge of this post has that name.", reason="edge")
-        if len(data) == link.DESCRIPTOR_BYTES:
-            self._on_descriptor(edge, link.unpack(data))
-            return
         message = link.decode_from_edge(data)
         if edge not in self._known or isinstance(message, link.Ready):
             # One that starts knows nothing, and the buffers it had are free again.
@@ -253,64 +222,6 @@ class Intake(threading.Thread):
             self.edges[edge.decode()] = message.counts | {"gateways": message.sessions}
             if len(message.latency) == 8 * 256:
                 self.edge_latency[edge.decode()] = np.frombuffer(message.latency, np.uint64)
-
-    def _on_descriptor(self, edge: bytes, descriptor: link.Descriptor) -> None:
-        if edge != link.TELEMETRY:
-            raise WireError("this edge has nothing to hand over.", reason="descriptor")
-        if descriptor.generation < self._generation:
-            # Handed over to a kernel that is gone: the edge is told to begin anew, and gives all again.
-            self.counts["hand_overs_stale"] += 1
-            return
-        free = self._free.get(edge)
-        lent = free is not None and descriptor.buffer < link.BUFFERS and descriptor.buffer not in free
-        if descriptor.generation > self._generation or free is None or not lent:
-            raise WireError(
-                f"a hand-over of generation {descriptor.generation} in buffer {descriptor.buffer}, "
-                "which it was not given.",
-                reason="descriptor",
-            )
-        try:
-            self._land(edge, descriptor)
-        finally:
-            free.append(descriptor.buffer)
-        with self._lock:
-            self._awaited.discard(edge)
-            self._answered.notify()
-
-    def _land(self, edge: bytes, descriptor: link.Descriptor) -> None:
-        if not descriptor.count:
-            return
-        with self._lock:
-            room = self._rooms.pop()
-        try:
-            columns = self._buffers.copy(descriptor.buffer, descriptor.count, room)
-        except WireError:
-            with self._lock:
-                self._rooms.append(room)
-            raise
-        self.counts["hand_overs"] += 1
-        with self._lock:
-            self._rooms_waiting.append(room)
-            self._hand_overs.append(HandOver(edge.decode(), descriptor.generation, *columns))
-
-    def _ask_edges(self) -> None:
-        # Credit is given just before a step: an edge merges as long as it can, and is read once a step.
-        step = self._next_step()
-        if step == self._asked_for or time.monotonic() < step - self._lead_s:
-            return
-        asked = {edge for edge, free in self._free.items() if free and self._lend(edge, free)}
-        with self._lock:
-            self._asked_for = step
-            self._awaited |= asked
-            self._answered.notify()
-
-    def _lend(self, edge: bytes, free: list[int]) -> bool:
-        if len(self._hand_overs) >= WAITING_MAX:
-            return False
-        if not self._send(edge, link.Descriptor(self._generation, free[0], 0, 0).pack()):
-            return False
-        free.pop(0)
-        return True
 
     def _on_said(self, edge: bytes, said: link.Said) -> None:
         if edge != link.EVENTS or said.gateway not in self._gateways:

@@ -1,9 +1,9 @@
 """The link between an edge and the kernel: ipc messages, and the shared memory telemetry crosses in.
 
-An edge that speaks telemetry owns two buffers in one sealed memory file. Before a step the kernel gives it
-credit for one: a descriptor with a count of 0. The edge fills it with its dirty set and answers with a
-descriptor of its own, of count 0 where nothing changed. The kernel trusts none of it: it copies first, then
-checks.
+There are two buffers in one sealed memory file. At a step the kernel lends the telemetry edge one of them: a
+descriptor with a count of 0. The edge fills it with its dirty set and answers with the same descriptor and its own
+count, 0 where nothing changed (`core/loans.py`). The kernel trusts none of it: it copies first, then checks.
+Descriptors go from process to process without a thread between them, all else over ZeroMQ.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import select
+import socket
 import struct
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -36,7 +39,7 @@ DESCRIPTOR_BYTES = _DESCRIPTOR.size
 
 
 class Descriptor(msgspec.Struct, frozen=True):
-    """``count`` slots of ``generation`` lie in ``buffer``; ``sequence`` numbers the hand-overs of an edge's boot."""
+    """``count`` slots of ``generation`` lie in ``buffer``; ``sequence`` is the number of its loan."""
 
     generation: int
     buffer: int
@@ -55,6 +58,16 @@ def unpack(data: bytes) -> Descriptor:
     return Descriptor(*_DESCRIPTOR.unpack(data))
 
 
+def after(sequence: int) -> int:
+    """The number that follows a loan's: u32, it wraps."""
+    return (sequence + 1) & 0xFFFFFFFF
+
+
+def is_before(sequence: int, other: int) -> bool:
+    """Whether a loan was made before another: within half the numbers there are."""
+    return (sequence - other) & 0xFFFFFFFF >= 0x80000000
+
+
 class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready", tag_field="type"):
     """An edge started, or found a new kernel: give me the register."""
 
@@ -63,11 +76,12 @@ class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"
 
 
 class Numbered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="numbered", tag_field="type"):
-    """The kernel's register lies at ``path``; from now on hand over for ``generation``."""
+    """The kernel's register lies at ``path``; from now on loans of ``generation`` count, from number ``loan`` on."""
 
     path: str
     generation: int
     revision: int
+    loan: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 
 
 class Counters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="counters", tag_field="type"):
@@ -170,3 +184,47 @@ class Buffers:
 def columns(slots: int) -> Columns:
     """Private memory for ``slots`` entries: slot u32, value f64, time i64, count u32. Pages come as they are used."""
     return np.empty(slots, np.uint32), np.empty(slots), np.empty(slots, np.int64), np.empty(slots, np.uint32)
+
+
+class Bell:
+    """A process's end of the way descriptors go: a datagram socket at ``door``, which it alone hears.
+
+    ``other`` is the other process's door. Nothing here waits for it or fails because of it: it may be away, or be
+    another process each time.
+    """
+
+    def __init__(self, door: Path, other: Path) -> None:
+        self._other = os.fsencode(other)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        # The file of one that died is in the way; what lies at it goes with it.
+        door.unlink(missing_ok=True)
+        self._socket.bind(os.fsencode(door))
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+
+    def fileno(self) -> int:
+        """What a poller waits for."""
+        return self._socket.fileno()
+
+    def send(self, descriptor: Descriptor) -> bool:
+        """Say it to the other process; False where that is away or hears nothing."""
+        try:
+            self._socket.sendto(descriptor.pack(), self._other)
+        except OSError:
+            return False
+        return True
+
+    def hear(self) -> bytes | None:
+        """The next message, of any length up to one byte too many; None where there is none."""
+        try:
+            return self._socket.recv(DESCRIPTOR_BYTES + 1)
+        except OSError:
+            return None
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a message comes in time."""
+        return seconds > 0 and bool(self._poll.poll(seconds * 1000))
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()

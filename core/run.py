@@ -50,6 +50,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return f"ipc://{self.folder}/status"
 
     @property
+    def loans(self) -> Path:
+        """The telemetry edge's door for loans."""
+        return self.folder / "loans"
+
+    @property
+    def answers(self) -> Path:
+        """The kernel's door for the answers to them."""
+        return self.folder / "answers"
+
+    @property
     def register_path(self) -> Path:
         """The numbering that the edges load."""
         return self.folder / "register.msgpack"

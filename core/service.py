@@ -62,7 +62,7 @@ class Service:
         self._stopping = False
         self._told = self._saved = time.monotonic()
         field = FieldEvents((plugin.declaration for plugin in plugins), city.assets)
-        self.intake = Intake(run, self.clock, self.journal, register, field, self._next_step_at)
+        self.intake = Intake(run, self.clock, self.journal, register, field)
 
     def _on_durable(self) -> None:
         if hasattr(self, "intake"):

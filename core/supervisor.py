@@ -230,7 +230,7 @@ class Supervisor:
 
 def _check_room_for_sockets(folder: Path) -> None:
     # The kernel's thread would only find out when it binds, and the post would wait for it in vain.
-    room = zmq.IPC_PATH_MAX_LEN - len("/kernel")
+    room = zmq.IPC_PATH_MAX_LEN - len("/answers")
     if len(os.fsencode(folder)) > room:
         raise ConfigError(
             f"the path has {len(os.fsencode(folder))} bytes; local sockets have room for {room}.",

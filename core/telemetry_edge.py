@@ -15,6 +15,7 @@ from core._fast.ingest import Ingest, resolve_libzmq
 from core._fast.slots import Slots
 from core.edge import COUNT_MAX, Edge
 from core.errors import WireError
+from core.loans import Borrower
 from core.register import HEADROOM, Register
 from core.run import Run
 
@@ -40,10 +41,11 @@ class TelemetryEdge(Edge):
         self.control = self.listen(zmq.ROUTER, run.endpoints.control)
         self.frames = self.listen(zmq.PULL, run.endpoints.telemetry, queue=TELEMETRY_QUEUE, message=FRAME_MAX)
         self.buffers = link.Buffers(run.memory_fd, writable=True)
+        self.bell = link.Bell(run.loans, run.answers)
+        self.poller.register(self.bell.fileno(), zmq.POLLIN)
+        self.borrower = Borrower(self.buffers, self.bell)
         self.ingest: Ingest | None = None
         self._numbering = b""
-        self._credits: list[link.Descriptor] = []
-        self._handed = 0
         self._leaving: dict[str, tuple[int, float]] = {}
         self._finished: dict[str, int] = {}
         self._settled: dict[str, tuple[int, int]] = {}
@@ -63,8 +65,10 @@ class TelemetryEdge(Edge):
             self.hear(self.control)
         if self._leaving:
             self._let_go()
-        if self._credits:
-            self._hand_over()
+        if self.bell.fileno() in ready:
+            self.borrower.hear()
+        if self.ingest is not None and self.borrower.owes:
+            self.borrower.hand_over(self.ingest.slots)
 
     def _drain_frames(self) -> int:
         if self.ingest is None:
@@ -82,14 +86,14 @@ class TelemetryEdge(Edge):
 
     # -- the kernel
 
-    def on_numbered(self, register: Register) -> None:
+    def on_numbered(self, register: Register, loan: int) -> None:
         """Keep table and sessions where the numbering is the same, else begin anew."""
         if self.ingest is not None and self._numbering == register.numbering:
             # Another kernel, the same city: it has an empty table and gets all we know.
             self.ingest.slots.mark_all()
         else:
             self._begin(register)
-        self._credits.clear()
+        self.borrower.numbered(register.generation, loan)
         self._numbering = register.numbering
 
     def _begin(self, register: Register) -> None:
@@ -116,25 +120,11 @@ class TelemetryEdge(Edge):
         for name, n in self.ingest.counters().items():
             self._finished[name] = self._finished.get(name, 0) + n
 
-    def on_credit(self, credit: link.Descriptor) -> None:
-        """A buffer is ours again."""
-        if self.register is not None and credit.generation == self.register.generation:
-            self._credits.append(credit)
-
-    def _hand_over(self) -> None:
-        """Answer the kernel, even with nothing: its step waits for it."""
-        ingest = self.ingest
-        if ingest is None or self.register is None or not self.kernel.poll(0, zmq.POLLOUT):
-            return
-        credit = self._credits.pop(0)
-        count = ingest.slots.collect(*self.buffers.columns[credit.buffer]) if ingest.slots.changed else 0
-        self._handed += count > 0
-        self.tell_kernel(link.Descriptor(self.register.generation, credit.buffer, count, self._handed).pack())
-
     def figures(self) -> link.Counters:
         """The counters of ingest and of the control socket, and the ages of samples at the dirty set."""
         counts = dict(self.counts)
-        counts["handed_over"] = self._handed
+        counts["handed_over"] = self.borrower.handed
+        counts["loans_refused"] = self.borrower.refused
         latency = b""
         if self.ingest is not None:
             for name, n in self.ingest.counters().items():
@@ -229,4 +219,4 @@ class TelemetryEdge(Edge):
             self.forget(gateway)
 
     def _waits_to_hand_over(self) -> bool:
-        return self.ingest is not None and self.ingest.slots.changed > 0
+        return self.borrower.holds or (self.ingest is not None and self.ingest.slots.changed > 0)

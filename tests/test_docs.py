@@ -413,10 +413,15 @@ def counters() -> dict[str, set[str]]:
     reasons = {reason for file in edges for reason in first_arguments(file, "WireError", "reason")}
     decoding = inspect.getsource(wire._decode)
     reasons |= set(re.findall(r'reason="(\w+)"', decoding))
-    telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], "handed_over", "dirty", "gateways"}
+    figures = re.findall(r'counts\["(\w+)"\]', (ROOT / "core/telemetry_edge.py").read_text("utf-8"))
+    telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], *figures, "gateways"}
     kernel = Post(City.small(), []).kernel.counts
     field = first_arguments("core/field.py", "WireError", "reason")
-    intake = re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / "core/intake.py").read_text("utf-8"))
+    intake = [
+        named
+        for file in ("core/intake.py", "core/loans.py")
+        for named in re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / file).read_text("utf-8"))
+    ]
     return {
         "status": set(status.Status.__struct_fields__),
         "telemetry edge": telemetry,

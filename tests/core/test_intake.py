@@ -43,9 +43,9 @@ class Door:
             endpoints=Endpoints("", "", ""),
             memory_fd=self.memory,
         )
-        self.next_step = time.monotonic() + 1000
-        self.intake = Intake(run, run.clock(), MemoryJournal(), register, field, lambda: self.next_step)
+        self.intake = Intake(run, run.clock(), MemoryJournal(), register, field)
         self.edge = edge
+        self.bell = link.Bell(run.loans, run.answers)
         self.intake.start()
         edge.connect(run.kernel_ipc)
 
@@ -78,27 +78,42 @@ def door(make_trial, tmp_path: Path) -> Iterator[Door]:
         opened = Door(tmp_path, register, FieldEvents(declarations, assets), edge)
         yield opened
         opened.intake.stop()
+        opened.bell.close()
         os.close(opened.memory)
 
 
 def test_a_buffer_that_was_not_lent_is_not_copied(door: Door) -> None:
     for k in range(50):
-        door.edge.send(link.Descriptor(GENERATION, k % 2, 1, k).pack())
-    door.refused(50)
+        while not door.bell.send(link.Descriptor(GENERATION, k % 2, 1, k + 1)):
+            door.intake.take()
     assert not door.intake.take().hand_overs
+    door.refused(50)
 
 
-def test_a_buffer_that_was_lent_is_taken_once(door: Door) -> None:
-    door.edge.send(link.encode(link.Ready("telemetry", 1)))
-    assert isinstance(link.decode_to_edge(door.hear()), link.Numbered)
-    door.next_step = time.monotonic()
-    credit = b""
-    while len(credit) != link.DESCRIPTOR_BYTES:
-        credit = door.hear()
-    for _ in range(2):
-        door.edge.send(link.Descriptor(GENERATION, link.unpack(credit).buffer, 1, 1).pack())
+def test_an_edge_is_told_from_which_loan_on_they_count(door: Door) -> None:
+    first = 1
+    for _ in range(3):
+        door.edge.send(link.encode(link.Ready("telemetry", 1)))
+        while not isinstance(numbered := link.decode_to_edge(door.hear()), link.Numbered):
+            pass
+        assert numbered.loan == first
+        door.intake.take()
+        loan = link.unpack(door.bell.hear() or b"")
+        assert loan == link.Descriptor(GENERATION, 0, 0, first)
+        first = link.after(first)
+
+
+def test_what_is_refused_is_told_to_the_step(door: Door) -> None:
+    door.bell.send(link.Descriptor(GENERATION, 0, 1, 1))
+    door.edge.send(b"\xc1")
     door.refused(1)
-    assert len(door.intake.take().hand_overs) == 1
+    assert [edge for edge, _ in door.intake.take().lies] == ["telemetry"] * 2
+    assert door.intake.counts["edge_messages_refused"] == 2
+
+
+def test_descriptors_have_their_own_way(door: Door) -> None:
+    door.edge.send(link.Descriptor(GENERATION, 0, 1, 1).pack())
+    door.refused(1)
 
 
 def test_data_that_no_edge_should_have_passed_ends_nothing(door: Door) -> None:

@@ -41,7 +41,7 @@ def seeds() -> list[bytes]:
         link.Ready("telemetry", 7),
         link.Counters("telemetry", {"frames": 9, "lost": 0}, np.zeros(256, np.uint64).tobytes(), 3),
         link.Said("gw-1", 7, said),
-        link.Numbered("register.msgpack", 3, 1),
+        link.Numbered("register.msgpack", 3, 1, 9),
         link.Tell([("gw-1", b"\x80"), ("gw-2", said)]),
         link.Alive(3),
     ]
