@@ -83,7 +83,7 @@ def run(way: str, changed: int, steps: int, folder: Path, together: int = 1) -> 
     """Hand ``changed`` slots over in each of ``steps`` steps; ``together`` neighbouring slots change at once."""
     fd = link.create_memory(SLOTS)
     doors = folder / "loans", folder / "answers"
-    bells = link.Bell(*doors), link.Bell(*doors[::-1])
+    bells = link.Bell(*doors), link.Bell(*doors[::-1], SILENCE_MS / 1000)
     endpoint = f"ipc://{folder}/handover"
     rig = Rig(way, changed, steps, together, endpoint, link.Buffers(fd, writable=True), bells)
     processes = multiprocessing.get_context("fork")
@@ -200,9 +200,7 @@ def _kernel(rig: Rig, out: Connection) -> None:
     edge.set(zmq.RCVTIMEO, SILENCE_MS)
     edge.bind(rig.endpoint)
     table, taken = slots(), link.columns(SLOTS)
-    lender = Lender(
-        rig.buffers, rig.bells[1], GENERATION, grace_s=SILENCE_MS / 1000, counts={}, refuse=_refuse
-    )
+    lender = Lender(rig.buffers, rig.bells[1], GENERATION, counts={}, refuse=_refuse)
     lender.meet()
     value, stamp, metric = np.zeros(SLOTS), np.zeros(SLOTS, np.int64), np.zeros(SLOTS, np.uint16)
     latest: dict[int, tuple[float, int, int]] = {}

@@ -101,11 +101,11 @@ class Intake(threading.Thread):
             "field_events_repeated": 0,
             "field_events_refused": 0,
         }
+        grace_s = min(GRACE_S, run.step_us / 1e6 / run.origin.speed)
         self._lender = Lender(
             link.Buffers(run.memory_fd, writable=False),
-            link.Bell(run.answers, run.loans),
+            link.Bell(run.answers, run.loans, grace_s),
             register.generation,
-            grace_s=min(GRACE_S, run.step_us / 1e6 / run.origin.speed),
             counts=self.counts,
             refuse=partial(self._refuse, link.TELEMETRY),
         )

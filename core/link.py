@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import select
 import socket
 import struct
 from pathlib import Path
@@ -189,18 +188,22 @@ def columns(slots: int) -> Columns:
 class Bell:
     """A process's end of the way descriptors go: a datagram socket at ``door``, which it alone hears.
 
-    ``other`` is the other process's door. Nothing here waits for it or fails because of it: it may be away, or be
-    another process each time.
+    ``other`` is the other process's door. That may be away, or be another process each time: nothing here fails
+    because of it, and only ``wait`` waits for it, ``patience_s`` at most.
     """
 
-    def __init__(self, door: Path, other: Path) -> None:
+    def __init__(self, door: Path, other: Path, patience_s: float = 0.0) -> None:
         self._other = os.fsencode(other)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.patience_s = patience_s
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # At least 1 µs: 0 would be for ever.
+        timeout = max(round(patience_s * 1e6), 1)
+        self._socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", *divmod(timeout, 1_000_000))
+        )
         # The file of one that died is in the way; what lies at it goes with it.
         door.unlink(missing_ok=True)
         self._socket.bind(os.fsencode(door))
-        self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN)
 
     def fileno(self) -> int:
         """What a poller waits for."""
@@ -209,21 +212,24 @@ class Bell:
     def send(self, descriptor: Descriptor) -> bool:
         """Say it to the other process; False where that is away or hears nothing."""
         try:
-            self._socket.sendto(descriptor.pack(), self._other)
+            self._socket.sendto(descriptor.pack(), socket.MSG_DONTWAIT, self._other)
         except OSError:
             return False
         return True
 
     def hear(self) -> bytes | None:
         """The next message, of any length up to one byte too many; None where there is none."""
+        return self._receive(socket.MSG_DONTWAIT)
+
+    def wait(self) -> bytes | None:
+        """The next message, for which it waits within its patience."""
+        return self._receive(0)
+
+    def _receive(self, flags: int) -> bytes | None:
         try:
-            return self._socket.recv(DESCRIPTOR_BYTES + 1)
+            return self._socket.recv(DESCRIPTOR_BYTES + 1, flags)
         except OSError:
             return None
-
-    def wait(self, seconds: float) -> bool:
-        """Whether a message comes in time."""
-        return seconds > 0 and bool(self._poll.poll(seconds * 1000))
 
     def close(self) -> None:
         """Hear no more."""

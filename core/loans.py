@@ -41,14 +41,12 @@ class Lender:
         bell: link.Bell,
         generation: int,
         *,
-        grace_s: float,
         counts: dict[str, int],
         refuse: Callable[[WireError], None],
     ) -> None:
         self._buffers = buffers
         self._bell = bell
         self._generation = generation
-        self._grace_s = grace_s
         self._refuse = refuse
         self.counts = counts
         counts |= {"hand_overs": 0, "hand_overs_stale": 0, "answers_late": 0, "loans_undelivered": 0}
@@ -73,16 +71,18 @@ class Lender:
             return self._first
 
     def take(self) -> list[HandOver]:
-        """Lend a buffer, wait for the answer within the grace; return all that landed since the last call.
+        """Lend a buffer, wait for the answer within the bell's patience; return all that landed since the last call.
 
         The hand-overs' memory is the caller's until the next call.
         """
         with self._lock:
             self._rooms += self._rooms_in_step
             self._rooms_in_step = []
-            self._hear()
             loan = self._lend()
-            if loan is not None and not self._comes_back(loan):
+            if loan is None:
+                # An edge that is gone may have left something.
+                self._hear()
+            elif not self._comes_back(loan):
                 self.counts["answers_late"] += 1
             landed, self._landed = self._landed, []
             self._rooms_in_step, self._rooms_waiting = self._rooms_waiting, []
@@ -105,22 +105,29 @@ class Lender:
         return loan
 
     def _comes_back(self, loan: int) -> bool:
-        until = time.monotonic() + self._grace_s
-        while loan in self._out:
-            if not self._bell.wait(until - time.monotonic()):
-                return False
-            self._hear()
-        return True
+        # Answers to earlier loans, and whatever else lies at the door, come first.
+        until = time.monotonic() + self._bell.patience_s
+        while (data := self._bell.wait()) is not None:
+            self._on_message(data)
+            if loan not in self._out:
+                return True
+            if time.monotonic() >= until:
+                self._hear()
+                break
+        return loan not in self._out
 
     def _hear(self) -> None:
         for _ in range(HEARD_MAX):
             data = self._bell.hear()
             if data is None:
                 return
-            try:
-                self._on_answer(link.unpack(data))
-            except WireError as error:
-                self._refuse(error)
+            self._on_message(data)
+
+    def _on_message(self, data: bytes) -> None:
+        try:
+            self._on_answer(link.unpack(data))
+        except WireError as error:
+            self._refuse(error)
 
     def _on_answer(self, answer: link.Descriptor) -> None:
         mine = answer.generation == self._generation
@@ -180,20 +187,19 @@ class Borrower:
             self._unsent = None
 
     def hear(self) -> None:
-        """Take the loans at the door; what can be none is counted."""
-        for _ in range(HEARD_MAX):
-            data = self._bell.hear()
-            if data is None:
-                return
-            try:
-                loan = link.unpack(data)
-            except WireError:
-                self.refused += 1
-                continue
-            if loan.count or loan.buffer >= link.BUFFERS:
-                self.refused += 1
-            else:
-                self._loans.append(loan)
+        """Take a loan from the door; what can be none is counted."""
+        data = self._bell.hear()
+        if data is None:
+            return
+        try:
+            loan = link.unpack(data)
+        except WireError:
+            self.refused += 1
+            return
+        if loan.count or loan.buffer >= link.BUFFERS:
+            self.refused += 1
+        else:
+            self._loans.append(loan)
 
     def hand_over(self, slots: Slots) -> None:
         """Answer the next loan with the dirty set, with nothing too: the kernel's step waits for it."""
