@@ -196,7 +196,8 @@ class Bell:
         self._other = os.fsencode(other)
         self.patience_s = patience_s
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        # At least 1 µs: 0 would be for ever.
+        self._waiting = 0 if patience_s > 0 else socket.MSG_DONTWAIT
+        # To the socket 0 µs are for ever.
         timeout = max(round(patience_s * 1e6), 1)
         self._socket.setsockopt(
             socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", *divmod(timeout, 1_000_000))
@@ -223,7 +224,7 @@ class Bell:
 
     def wait(self) -> bytes | None:
         """The next message, for which it waits within its patience."""
-        return self._receive(0)
+        return self._receive(self._waiting)
 
     def _receive(self, flags: int) -> bytes | None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core import link
 from core._fast.slots import Slots
@@ -36,6 +40,11 @@ class Rig:
     def bell(self, door: Path, other: Path, patience_s: float = 0.0) -> link.Bell:
         self.bells.append(link.Bell(door, other, patience_s))
         return self.bells[-1]
+
+    def close(self) -> None:
+        for bell in self.bells:
+            bell.close()
+        os.close(self.fd)
 
     def kernel(self, generation: int, grace_s: float = 0.0) -> Lender:
         return Lender(
@@ -72,6 +81,10 @@ class Edge:
         one = np.ones(1, np.uint32)
         self.slots.apply(column, np.array([value]), np.ones(1, np.int64), one, self.metric, 1 << 60)
 
+    def staged(self) -> float:
+        records = self.slots.records_array()
+        return float(records["value"][(records["flags"] & 1) == 1].sum())
+
     def turn(self) -> None:
         self.borrower.hear()
         if self.borrower.owes:
@@ -90,9 +103,7 @@ def poll(edge: Edge) -> bool:
 def rig(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path)
     yield made
-    for bell in made.bells:
-        bell.close()
-    os.close(made.fd)
+    made.close()
 
 
 @pytest.fixture
@@ -399,6 +410,55 @@ def test_the_landed_are_the_callers_until_the_next_call(met: tuple[Lender, Edge]
         edge.borrower.numbered(1, kernel.meet())
         assert rows(held) == kept
         kernel.take()
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.sampled_from(["take", "take", "turn", "turn", "sample", "sample", "late", "edge", "kernel"]))
+)
+def test_whoever_dies_whenever_nothing_counts_twice_and_only_the_dead_lose(deeds: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Rig(Path(folder))) as rig:
+        generation, kernel, edge = 1, rig.kernel(1), rig.edge()
+        edge.borrower.numbered(1, kernel.meet())
+        news: list[tuple[int, int]] = []
+        sent = landed = lost = 0.0
+
+        def take() -> None:
+            nonlocal landed
+            landed += sum(value for _, value in rows(kernel.take()))
+
+        def turn() -> None:
+            while news:
+                edge.borrower.numbered(*news.pop(0))
+            edge.turn()
+
+        for deed in [*deeds, *["turn", "take"] * 5]:
+            if deed == "take":
+                take()
+            elif deed == "turn":
+                turn()
+            elif deed == "late":
+                # Before its numbering, which comes by the other way.
+                edge.turn()
+            elif deed == "sample":
+                edge.sample(int(sent) % SLOTS, 1.0)
+                sent += 1
+            elif deed == "edge":
+                # With its staging; what it handed over is the kernel's.
+                lost += edge.staged()
+                edge.bell.close()
+                edge = rig.edge()
+                news = [(generation, kernel.meet())]
+            else:
+                # With what was handed to it since its last step.
+                kernel._bell.close()
+                generation += 1
+                kernel = rig.kernel(generation)
+                news.append((generation, kernel.meet()))
+        assert not rig.refused
+        assert landed + lost <= sent
+        # A window that a dead kernel had asked for is lost with it.
+        assert landed + lost == sent or generation > 1
 
 
 def test_numbers_of_loans_wrap() -> None:

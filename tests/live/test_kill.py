@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
@@ -69,6 +70,18 @@ def test_the_telemetry_edge_comes_back_and_hides_no_loss(post: Any) -> None:
     n = post.balance()
     assert n["unaccounted"] >= sent
     assert n["received"] >= 30
+
+
+def test_an_edge_that_is_asked_to_end_hands_over_what_it_has(post: Any) -> None:
+    post.start()
+    levels_arrive(post, 20)
+    post.levels(25)
+    post.turn()
+    post.kill("edge-telemetry", signal.SIGTERM)
+    # Nobody tells a level anew.
+    post.until(lambda: post.shows(25), "the table holds what the edge had")
+    post.until(post.together, "all are together again")
+    levels_arrive(post, 30)
 
 
 def test_the_events_edge_comes_back_and_events_come_once_and_in_order(post: Any) -> None:
