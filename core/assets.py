@@ -9,24 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from core.declaration import AssetKind
 from core.errors import CityError
 
 #: "Nothing" among u32 indexes: an asset without parent, edge or gateway.
 NONE = 0xFFFFFFFF
-
-
-class AssetChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A journaled change of the inventory: what ``ondijon`` calls added, changed or retired.
-
-    ``added`` needs every field of the kind; ``changed`` names only what differs; ``retired`` names none.
-    """
-
-    change: str
-    id: str
-    at_utc: int
-    kind: str = ""
-    fields: dict[str, Any] = {}
-    attributes: dict[str, Any] = {}
 
 
 class Assets:
@@ -144,94 +131,23 @@ class Assets:
                 _validate_kind(kind, struct, self.attributes.get(kind, {}), len(self.of_kind(kind)))
         return [kind for kind in self.kinds if kind not in kinds and len(self.of_kind(kind))]
 
-    def apply(self, change: AssetChange) -> Assets:
-        """The register after ``change``. An index is never reused: added assets go to the end."""
-        if change.change == "added":
-            return self._added(change)
-        if change.id not in self.index:
-            raise CityError(f"no asset has the id {change.id!r}.", where=f"asset {change.change}")
-        if change.change == "changed":
-            return self._changed(change)
-        if change.change == "retired":
-            return self._replace(self.index[change.id], {"until": change.at_utc}, {})
-        raise CityError(f"unknown change {change.change!r}.", next="Use added, changed or retired.")
-
-    def _added(self, change: AssetChange) -> Assets:
-        if change.id in self.index:
-            raise CityError(
-                f"asset id {change.id!r} was used before.", next="Ids are never reused: take another."
-            )
-        wanted = set(self.attributes.get(change.kind, {}))
-        if change.kind not in self.kinds or set(change.attributes) != wanted:
-            raise CityError(
-                f"asset {change.id!r} does not fit kind {change.kind!r}.",
-                next=f"Give exactly the attributes {sorted(wanted)}.",
-            )
-        defaults: dict[str, Any] = {
-            "edge": NONE,
-            "parent": NONE,
-            "offset_m": 0.0,
-            "since": change.at_utc,
-            "until": 0,
+    def knowing(self, kinds: Mapping[str, AssetKind]) -> Assets:
+        """The same register, with room for each of ``kinds`` of which there is nothing yet."""
+        new = {name: kind for name, kind in kinds.items() if name not in self.kinds}
+        if not new:
+            return self
+        empty: dict[str, dict[str, Sequence[Any]]] = {
+            name: {field.encode_name: [] for field in msgspec.structs.fields(kind.attributes)}
+            for name, kind in new.items()
         }
-        fields = defaults | change.fields | {"kind": self.kinds.index(change.kind)}
-        gateways = list(self.gateways)
-        gateway = fields.pop("gateway", None)
-        if gateway is not None and gateway not in gateways:
-            gateways.append(gateway)
-        fields["gateway"] = NONE if gateway is None else gateways.index(gateway)
-        name = fields.pop("name", change.id)
-        columns = {
-            c: np.append(getattr(self, c), np.array([fields[c]], getattr(self, c).dtype))
-            for c in self.COLUMNS
-        }
-        attributes = dict(self.attributes)
-        attributes[change.kind] = {
-            column: [*values, change.attributes[column]]
-            for column, values in self.attributes[change.kind].items()
-        }
-        return Assets(
-            ids=(*self.ids, change.id),
-            names=(*self.names, name),
-            kinds=self.kinds,
-            gateways=gateways,
-            columns=columns,
-            attributes=attributes,
-            revision=self.revision + 1,
-        )
-
-    def _changed(self, change: AssetChange) -> Assets:
-        i = self.index[change.id]
-        unknown = set(change.fields) - {"commune", "lon", "lat", "edge", "offset_m", "parent"}
-        if unknown:
-            raise CityError(f"{sorted(unknown)} of an asset cannot change.", where=change.id)
-        return self._replace(i, change.fields, change.attributes)
-
-    def _replace(self, i: int, fields: Mapping[str, Any], attributes: Mapping[str, Any]) -> Assets:
-        columns = {}
-        for name in self.COLUMNS:
-            column = getattr(self, name)
-            if name in fields:
-                column = column.copy()
-                column[i] = fields[name]
-            columns[name] = column
-        kind = self.kinds[self.kind[i]]
-        of_kind = dict(self.attributes.get(kind, {}))
-        position = int(np.searchsorted(self.of_kind(kind), i))
-        for name, value in attributes.items():
-            if name not in of_kind:
-                raise CityError(f"kind {kind!r} has no attribute {name!r}.", where=self.ids[i])
-            values = list(of_kind[name])
-            values[position] = value
-            of_kind[name] = values
         return Assets(
             ids=self.ids,
             names=self.names,
-            kinds=self.kinds,
+            kinds=(*self.kinds, *new),
             gateways=self.gateways,
-            columns=columns,
-            attributes=self.attributes | {kind: of_kind},
-            revision=self.revision + 1,
+            columns={name: getattr(self, name) for name in self.COLUMNS},
+            attributes=self.attributes | empty,
+            revision=self.revision,
         )
 
     def _check(self) -> None:

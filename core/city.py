@@ -33,6 +33,9 @@ _STREETS_MAX = 1 << 30
 
 EARTH_RADIUS_M = 6_371_008.8
 
+#: What lies outside of every outline belongs to the nearest commune, if it is not further away than this.
+OUTSIDE_M = 1000.0
+
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``city.toml``. ``synthetic`` names in plain words each part that is not from a real inventory."""
@@ -137,9 +140,35 @@ class City:
         scale = np.radians(1.0) * EARTH_RADIUS_M
         return (np.asarray(lon) - lon0) * scale * np.cos(np.radians(lat0)), (np.asarray(lat) - lat0) * scale
 
+    def commune_at(self, lon: float, lat: float) -> int | None:
+        """The commune around a position, or the nearest one within OUTSIDE_M; None further away."""
+        if not self.communes.names:
+            return None
+        x, y = self.project(np.array([lon]), np.array([lat]))
+        distance = [_outside_m(ring_x - x, ring_y - y) for ring_x, ring_y in self._rings]
+        nearest = int(np.argmin(distance))
+        return nearest if distance[nearest] <= OUTSIDE_M else None
+
+    @cached_property
+    def _rings(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        x, y = self.project(self.communes.lon, self.communes.lat)
+        cuts = self.communes.start[1:-1]
+        return list(zip(np.split(x, cuts), np.split(y, cuts), strict=True))
+
     def with_assets(self, assets: Assets) -> City:
         """The same city with another revision of its register."""
         return City(self.description, self.communes, self.streets, assets)
+
+
+def _outside_m(x: np.ndarray, y: np.ndarray) -> float:
+    """How far the origin is from a closed ring, in the ring's unit; 0 inside of it."""
+    x0, y0, dx, dy = x[:-1], y[:-1], np.diff(x), np.diff(y)
+    crosses = (y[:-1] > 0) != (y[1:] > 0)
+    right = x0[crosses] - y0[crosses] * dx[crosses] / dy[crosses] > 0
+    if right.sum() % 2:
+        return 0.0
+    along = np.clip(-(x0 * dx + y0 * dy) / np.maximum(dx * dx + dy * dy, 1e-12), 0, 1)
+    return float(np.hypot(x0 + along * dx, y0 + along * dy).min())
 
 
 def save(city: City, folder: Path) -> None:

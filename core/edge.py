@@ -36,7 +36,10 @@ TURN_MS = 100
 
 
 class Peer(msgspec.Struct):
-    """A connected gateway: its routing id, its boot, its session (0: none), since when, and when last heard."""
+    """A connected gateway: its routing id, its boot, its session (0: none), since when, and when last heard.
+
+    ``outdated``: it has more assets now than it was welcomed with, and is asked to say hello again.
+    """
 
     route: bytes
     boot: int
@@ -44,6 +47,7 @@ class Peer(msgspec.Struct):
     since: float
     heard: float
     sent: int = 0
+    outdated: bool = False
 
 
 class Edge:
@@ -151,14 +155,19 @@ class Edge:
                 return
             message = link.decode_to_edge(data)
             if isinstance(message, link.Numbered):
-                self.register = load_register(self.run.folder / message.path)
-                self.on_numbered(self.register, message.loan)
+                before, self.register = self.register, load_register(self.run.folder / message.path)
+                self.on_numbered(self.register, before, message.loan)
                 log.info("numbered", edge=self.name, generation=message.generation, slots=self.register.slots)
             elif isinstance(message, link.Tell):
                 self.on_tell(message)
 
-    def on_numbered(self, register: Register, loan: int) -> None:
-        """The kernel's register is new; its loans count from this number on."""
+    def on_numbered(self, register: Register, before: Register | None, loan: int) -> None:
+        """The kernel's register is new, ``before`` was the last one; loans count from number ``loan`` on."""
+
+    def outdate(self, register: Register, before: Register) -> None:
+        """Have the gateways whose assets became more shake hands again; till then they go on as they are."""
+        for gateway, peer in self.peers.items():
+            peer.outdated |= register.gateways[gateway] != before.gateways[gateway]
 
     def on_tell(self, tell: link.Tell) -> None:
         """The kernel has messages for gateways."""
@@ -184,7 +193,9 @@ class Edge:
                 self.on_message(socket, route, data, wire.decode_from_gateway(data))
             except WireError as error:
                 self.count(f"refused_{error.reason}")
-                self.answer(socket, route, wire.Refused(error.reason, str(error)[:1000], error.next))
+                self.answer(
+                    socket, route, wire.Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next)
+                )
 
     def on_message(
         self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
@@ -235,7 +246,7 @@ class Edge:
                 next="Stop the other, or wait 6 s.",
             )
         if old is not None:
-            if time.monotonic() - old.since < HELLO_S:
+            if not old.outdated and time.monotonic() - old.since < HELLO_S:
                 # Each is answered with the whole numbering: whoever never reads must not fill our memory.
                 raise WireError("welcomed a moment ago.", reason="hello_flood", next="Wait a second.")
             self.forget(hello.gateway)
@@ -245,19 +256,6 @@ class Edge:
         now = time.monotonic()
         peer = self.peers[hello.gateway] = Peer(route, hello.boot, 0, now, now)
         return peer
-
-    def welcome(self, gateway: str, session: int) -> wire.Welcome:
-        """The numbering, for one gateway."""
-        register = self.register
-        assert register is not None
-        return wire.Welcome(
-            session,
-            self.boot,
-            register.generation,
-            register.gateways[gateway].assets,
-            [metric.name for metric in register.metrics],
-            register.verbs,
-        )
 
     def peer_of(self, route: bytes) -> tuple[str, Peer]:
         """Who speaks. Raises WireError for one that has not introduced itself."""

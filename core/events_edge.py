@@ -35,8 +35,11 @@ class EventsEdge(Edge):
         if self.gateways in ready:
             self.hear(self.gateways)
 
-    def on_numbered(self, register: Register, loan: int) -> None:
-        """Gateways shake hands again: their numbering may be another."""
+    def on_numbered(self, register: Register, before: Register | None, loan: int) -> None:
+        """Have gateways shake hands again: all of them for another kernel, which knows no order of the last one."""
+        if before is not None and register.generation == before.generation and register.continues(before):
+            self.outdate(register, before)
+            return
         for gateway in list(self.peers):
             self.forget(gateway)
         self.count("undelivered", sum(map(len, self._kept.values())))
@@ -64,13 +67,12 @@ class EventsEdge(Edge):
         """Handshakes and heartbeats are answered here, reports and events go to the kernel."""
         if isinstance(message, wire.Hello):
             self.admit(route, message)
-            self.answer(socket, route, self.welcome(message.gateway, 0))
+            assert self.register is not None
+            self.answer(socket, route, self.register.welcome(message.gateway, 0, self.boot))
             for kept in self._kept.pop(message.gateway, ()):
                 self.count("told", self.answer(socket, route, kept))
         elif isinstance(message, wire.Beat):
-            known = route in self.routes
-            if known:
-                self.peer_of(route)
+            known = route in self.routes and not self.peer_of(route)[1].outdated
             self.answer(socket, route, wire.BeatBack(self.boot, known))
         elif isinstance(message, wire.Bye):
             gateway, _ = self.peer_of(route)

@@ -35,6 +35,10 @@ class FieldEvents:
         self._assets = assets
         self._places: dict[str, Place] = {}
 
+    def renumber(self, assets: Assets) -> None:
+        """Take the register after it changed."""
+        self._assets = assets
+
     def is_next(self, gateway: str, boot: int, message: FieldEvent) -> bool:
         """Whether this one comes next: false for one that was taken, and for one before which some are missing.
 

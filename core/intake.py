@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -14,11 +15,13 @@ import numpy as np
 import structlog
 import zmq
 
-from core import link, wire
+from core import link, operators, wire
+from core.assets import Assets
 from core.clock import Clock
 from core.errors import JournalError, WireError
 from core.event import Event
 from core.field import FieldEvents
+from core.inventory import AssetChange
 from core.journal import Journal, Record
 from core.kernel import Inputs, Outputs
 from core.loans import Lender
@@ -38,6 +41,9 @@ TURN_MAX = 5_000
 #: Refused messages of edges that one step is told of; all are counted.
 LIES_MAX = 4
 
+#: Lists of changes, from operators' tools, that may wait for a step.
+REQUESTS_MAX = 16
+
 #: A step waits this long (s) for the edge's dirty set: without it a sample that just missed one step would wait for
 #: the next but one.
 GRACE_S = 0.01
@@ -47,11 +53,10 @@ TURN_MS = 100
 
 
 class Sequenced(msgspec.Struct, frozen=True):
-    """Messages that may leave once the journal is durable up to ``seq``."""
+    """Something to be done in this thread once the journal is durable up to ``seq``."""
 
     seq: int
-    edge: bytes
-    message: bytes
+    act: Callable[[], object]
 
 
 class Uncommitted(msgspec.Struct, frozen=True):
@@ -65,7 +70,7 @@ class Uncommitted(msgspec.Struct, frozen=True):
 
 
 class Intake(threading.Thread):
-    """Owns the kernel's sockets: the ROUTER that edges dial, the PUB that tells the status."""
+    """Owns the kernel's sockets: the ROUTERs that edges and operators' tools dial, the PUB that tells the status."""
 
     def __init__(
         self,
@@ -80,12 +85,12 @@ class Intake(threading.Thread):
         self._clock = clock
         self._journal = journal
         self._generation = register.generation
-        self._revision = register.revision
-        self._gateways = frozenset(register.gateways)
+        self._take_register(register)
         self._field = field
         self._lock = threading.Lock()
         self._reports: list[tuple[str, wire.Reports]] = []
         self._events: list[Event] = []
+        self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._lies: list[tuple[str, str]] = []
         self._uncommitted: deque[Uncommitted] = deque()
         self._appended = 0
@@ -97,6 +102,7 @@ class Intake(threading.Thread):
         self.edge_latency: dict[str, np.ndarray] = {}
         self.counts = {
             "edge_messages_refused": 0,
+            "requests_refused": 0,
             "field_events": 0,
             "field_events_repeated": 0,
             "field_events_refused": 0,
@@ -120,16 +126,25 @@ class Intake(threading.Thread):
         """
         hand_overs = self._lender.take()
         with self._lock:
-            inputs = Inputs(hand_overs, self._events, self._reports, self._lies)
-            self._events, self._reports, self._lies = [], [], []
+            inputs = Inputs(hand_overs, self._events, self._reports, self._changes, self._lies)
+            self._events, self._reports, self._changes, self._lies = [], [], [], []
         return inputs
 
     def put(self, outputs: Outputs, seq: int) -> None:
-        """Let a step's orders out once the journal is durable up to ``seq``."""
+        """Let a step's orders and answers out once the journal is durable up to ``seq``."""
         if outputs.orders:
             messages = [(gateway, wire.encode(order)) for gateway, order in outputs.orders]
-            self._outgoing.append(Sequenced(seq, link.EVENTS, link.encode(link.Tell(messages))))
-            self.wake()
+            self._when_durable(seq, self._send, link.EVENTS, link.encode(link.Tell(messages)))
+        for asker, answer in outputs.answers:
+            self._when_durable(seq, self._answer, asker, answer)
+
+    def renumber(self, register: Register, assets: Assets, seq: int) -> None:
+        """Tell the edges of a changed register once the journal is durable up to ``seq``."""
+        self._when_durable(seq, self._renumber, register, assets)
+
+    def _when_durable(self, seq: int, act: Callable[..., object], *arguments: object) -> None:
+        self._outgoing.append(Sequenced(seq, partial(act, *arguments)))
+        self.wake()
 
     def publish(self, topic: bytes, data: bytes) -> None:
         """Tell whoever follows the status; the oldest is dropped where nobody takes it in time."""
@@ -158,18 +173,25 @@ class Intake(threading.Thread):
         self._router.set(zmq.MAXMSGSIZE, link.MESSAGE_MAX)
         self._router.set(zmq.LINGER, 1000)
         self._router.bind(self._run.kernel_ipc)
+        self._operators = zmq_context.socket(zmq.ROUTER)
+        self._operators.set(zmq.MAXMSGSIZE, operators.MESSAGE_MAX)
+        self._operators.set(zmq.RCVHWM, REQUESTS_MAX)
+        self._operators.set(zmq.LINGER, 1000)
+        self._operators.bind(self._run.desk_ipc)
         self._pub = zmq_context.socket(zmq.PUB)
         self._pub.set(zmq.SNDHWM, 16)
         self._pub.set(zmq.LINGER, 200)
         self._pub.bind(self._run.status_ipc)
         poller = zmq.Poller()
         poller.register(self._router, zmq.POLLIN)
+        poller.register(self._operators, zmq.POLLIN)
         poller.register(self.wake_fd, zmq.POLLIN)
         alive = 0.0
         while not self._stopping:
             poller.poll(TURN_MS)
             self._rest()
             self._hear()
+            self._hear_operators()
             self._let_out()
             if time.monotonic() - alive > 1.0:
                 alive = time.monotonic()
@@ -205,9 +227,16 @@ class Intake(threading.Thread):
 
     def _meet(self, edge: bytes) -> None:
         self._known.add(edge)
-        loan = self._lender.meet() if edge == link.TELEMETRY else 0
-        path = self._run.register_path.name
-        self._send(edge, link.encode(link.Numbered(path, self._generation, self._revision, loan)))
+        if edge == link.TELEMETRY:
+            self._lender.meet()
+        self._number(edge)
+
+    def _number(self, edge: bytes) -> None:
+        register, path = self._register, self._run.register_path.name
+        self._send(
+            edge,
+            link.encode(link.Numbered(path, register.generation, register.revision, self._lender.first)),
+        )
 
     def _on_message(self, edge: bytes, data: bytes) -> None:
         if edge not in (link.TELEMETRY, link.EVENTS):
@@ -246,7 +275,9 @@ class Intake(threading.Thread):
             # For good: another try would not mend it, and what comes after must not wait for it.
             self.counts["field_events_refused"] += 1
             self.counts[error.reason] = self.counts.get(error.reason, 0) + 1
-            self._tell(gateway, wire.Refused(error.reason, str(error)[:1000], error.next[:1000]))
+            self._tell(
+                gateway, wire.Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next[: wire.TEXT_MAX])
+            )
             self._field.took(gateway, boot, message.seq)
             self._uncommitted.append(Uncommitted(self._appended, None, gateway, boot, message.seq))
             return
@@ -271,11 +302,48 @@ class Intake(threading.Thread):
             self._field.committed(each.gateway, each.boot, each.through)
             self._tell(each.gateway, wire.EventAck(each.boot, each.through))
         while self._outgoing and self._outgoing[0].seq <= durable:
-            item = self._outgoing.popleft()
-            self._send(item.edge, item.message)
+            self._outgoing.popleft().act()
         while self._publish:
             topic, data = self._publish.popleft()
             self._pub.send_multipart([topic, data], zmq.DONTWAIT)
+
+    # -- operators
+
+    def _hear_operators(self) -> None:
+        while len(self._changes) < REQUESTS_MAX:
+            try:
+                asker, data = self._operators.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            except ValueError:
+                self.counts["requests_refused"] += 1
+                continue
+            try:
+                request = operators.decode_request(data)
+            except WireError as error:
+                self.counts["requests_refused"] += 1
+                self._answer(asker, wire.Refused(error.reason, error.what[: wire.TEXT_MAX], error.next))
+                continue
+            with self._lock:
+                self._changes.append((asker, request.changes))
+
+    def _answer(self, asker: bytes, answer: operators.Answer) -> None:
+        # One that no longer waits for its answer finds what was done in the journal.
+        with contextlib.suppress(zmq.ZMQError):
+            self._operators.send_multipart([asker, operators.encode(answer)], zmq.DONTWAIT)
+
+    def _renumber(self, register: Register, assets: Assets) -> None:
+        self._take_register(register)
+        self._field.renumber(assets)
+        for edge in list(self._known):
+            self._number(edge)
+
+    def _take_register(self, register: Register) -> None:
+        register.save(self._run.register_path)
+        self._register = register
+        self._gateways = frozenset(register.gateways)
+
+    # -- what leaves
 
     def _tell(self, gateway: str, message: wire.ToGateway) -> None:
         self._send(link.EVENTS, link.encode(link.Tell([(gateway, wire.encode(message))])))

@@ -23,6 +23,9 @@ FORMAT = 1
 GROUP_MAX = 256
 WAITING_MAX = 100_000
 
+#: Kinds of record that are never forgotten: each start builds the register from them.
+KEPT = ("asset", "start")
+
 
 class Record(msgspec.Struct, frozen=True):
     """One line of the journal: its kind, the step and city time (µs) it belongs to, and its data (msgpack)."""
@@ -55,11 +58,11 @@ class Journal(Protocol):
     def durable(self) -> Durable:
         """What is safe by now."""
 
-    def read(self, after: int = 0) -> Iterator[tuple[int, Record]]:
-        """Committed records with a sequence above ``after``, in order."""
+    def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
+        """Committed records with a sequence above ``after``, in order; all, or those of one ``kind``."""
 
     def truncate(self, before: int) -> None:
-        """Forget records below ``before``."""
+        """Forget records below ``before``, but for those of KEPT kinds."""
 
     def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Store each plugin's state, replacing the last."""
@@ -71,9 +74,12 @@ class Journal(Protocol):
         """Commit what waits and close."""
 
 
-_SCHEMA = """
+_KEPT = "(" + ", ".join(f"'{kind}'" for kind in KEPT) + ")"
+
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, step INTEGER NOT NULL,
     utc INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS kept ON journal (kind, seq) WHERE kind IN {_KEPT};
 CREATE TABLE IF NOT EXISTS state (plugin TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -153,20 +159,23 @@ class SqliteJournal:
         """What is committed by now. Without a replica both sequences are the same."""
         return Durable(self._durable, self._durable)
 
-    def read(self, after: int = 0) -> Iterator[tuple[int, Record]]:
+    def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
         """Committed records above ``after``, read over a connection of its own."""
         db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        # The kept kinds have an index: they are few, and wanted at each start.
+        of_kind = f"kind = ? AND kind IN {_KEPT}" if kind in KEPT else "kind = ?"
+        where = f"seq > ? AND {of_kind}" if kind else "seq > ?"
+        query = f"SELECT seq, kind, step, utc, data FROM journal WHERE {where} ORDER BY seq"
         try:
-            query = "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? ORDER BY seq"
-            for seq, kind, step, utc, data in db.execute(query, (after,)):
-                yield seq, Record(kind, step, utc, data)
+            for seq, *columns in db.execute(query, (after, kind) if kind else (after,)):
+                yield seq, Record(*columns)
         finally:
             db.close()
 
     def truncate(self, before: int) -> None:
-        """Forget records below ``before``."""
+        """Forget records below ``before``, but for those of KEPT kinds."""
         with self._disk:
-            self._db.execute("DELETE FROM journal WHERE seq < ?", (before,))
+            self._db.execute(f"DELETE FROM journal WHERE seq < ? AND kind NOT IN {_KEPT}", (before,))
 
     def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Store each plugin's state in one transaction. Raises JournalError where the disk does not take it."""

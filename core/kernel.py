@@ -9,20 +9,22 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import proposals, state, vocabulary
+from core import inventory, proposals, state, vocabulary
 from core.alarms import POST_ASSET, Alarm, Alarms
 from core.batch import Batch
 from core.city import City
 from core.clock import SECOND, Now
 from core.commands import Commands, TrackedCommand
-from core.errors import PluginError, WireError
+from core.errors import CityError, PluginError, WireError
 from core.event import CHAIN_MAX, Event, Source
 from core.gate import Gate
+from core.inventory import AssetChange
 from core.journal import Record
+from core.operators import Answer, ChangesTaken
 from core.plugins import Plugin
 from core.register import Numbering
 from core.table import HandOver, Table, TableView
-from core.wire import Order, Reports
+from core.wire import TEXT_MAX, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for and silent commands are ended.
 SWEEP = 1 * SECOND
@@ -38,41 +40,50 @@ AHEAD = 3 * SECOND
 class Inputs(msgspec.Struct, frozen=True):
     """All that came in since the last step, in the order it was numbered. Events are committed already.
 
-    ``lies``: what an edge said that cannot be, and was refused at the door.
+    ``changes``: who asks for which changes of the inventory; ``lies``: what an edge said that cannot be, and
+    was refused at the door.
     """
 
     hand_overs: Sequence[HandOver] = ()
     events: Sequence[Event] = ()
     reports: Sequence[tuple[str, Reports]] = ()
+    changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
     lies: Sequence[tuple[str, str]] = ()
 
 
 class Outputs(msgspec.Struct):
-    """What a step wants done. Nothing of it leaves before ``records`` are durable."""
+    """What a step wants done. Nothing of it leaves before ``records`` are durable.
+
+    ``renumbered``: the kernel's city and register are new. ``answers`` go to those who asked.
+    """
 
     records: list[Record] = []
     events: list[Event] = []
     orders: list[tuple[str, Order]] = []
     views: list[proposals.Publish] = []
     faults: list[str] = []
+    renumbered: bool = False
+    answers: list[tuple[bytes, Answer]] = []
 
 
 class Kernel:
     """The city's present and the trades that react to it. Not thread-safe: one reactor calls ``step``."""
 
     def __init__(self, city: City, plugins: Sequence[Plugin], generation: int, seed: int = 0) -> None:
-        self.city = city
         self.plugins = plugins
         self.seed = seed
         declarations = [plugin.declaration for plugin in plugins]
-        city.assets.validate({kind.name: kind.attributes for d in declarations for kind in d.assets})
+        self._kinds = {kind.name: kind for d in declarations for kind in d.assets}
+        self.city = city = city.with_assets(city.assets.knowing(self._kinds))
+        city.assets.validate({name: kind.attributes for name, kind in self._kinds.items()})
         self.numbering = Numbering(city.assets, declarations)
+        self.register = self.numbering.register(generation)
         self.table = Table(self.numbering, generation)
         self.gate = Gate(self.numbering, {verb.name: d.name for d in declarations for verb in d.verbs})
         self.commands = Commands(generation)
-        kinds = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
-        self._alarm_owners = {code: owner for code, (_, owner) in kinds.items()}
-        self.alarms = Alarms(kinds | {kind.code: (kind, vocabulary.POST) for kind in vocabulary.ALARMS})
+        alarms = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
+        self._alarm_owners = {code: owner for code, (_, owner) in alarms.items()}
+        self.alarms = Alarms(alarms | {kind.code: (kind, vocabulary.POST) for kind in vocabulary.ALARMS})
         self.counts = {
             "commands": 0,
             "refused": 0,
@@ -97,6 +108,8 @@ class Kernel:
     def step(self, now: Now, inputs: Inputs) -> Outputs:
         """Take the inputs, let each trade react once, return what is to be journaled and sent."""
         outputs = Outputs()
+        for asker, changes in inputs.changes:
+            self._change(asker, changes, now, outputs)
         self._hear(now, inputs.reports, outputs)
         self._take(now, inputs.hand_overs, outputs)
         for edge, what in inputs.lies:
@@ -119,14 +132,42 @@ class Kernel:
             sum.update(plugin.digest())
         return sum.hexdigest()
 
-    def renumber(self, city: City) -> None:
-        """Take the city after its register changed; each plugin derives anew and fits its state."""
+    # -- the inventory
+
+    def _change(self, asker: bytes, changes: Sequence[AssetChange], now: Now, outputs: Outputs) -> None:
+        try:
+            if any(change.at_utc > now.utc + AHEAD for change in changes):
+                raise CityError("a change lies in the future.", next="Tell it when it is done.")
+            self._renumber(inventory.apply(self.city, changes, self._kinds))
+        except (CityError, PluginError) as error:
+            what = f"{error.where}: {error.what}"
+            outputs.answers.append((asker, Refused("inventory", what[:TEXT_MAX], error.next[:TEXT_MAX])))
+            return
+        outputs.renumbered = True
+        assets = self.city.assets
+        record = msgspec.msgpack.encode(inventory.Changed(assets.revision, tuple(changes)))
+        outputs.records.append(Record(inventory.CHANGED, now.step, now.utc, record))
+        outputs.answers.append((asker, ChangesTaken(assets.revision)))
+        for change in changes:
+            data = vocabulary.AssetChanged(change.id, change.change, change.at_utc, assets.revision)
+            self._emit("post.asset.changed", data, now, None, outputs, asset=assets.index[change.id])
+
+    def _renumber(self, city: City) -> None:
+        """Take a changed city, or raise with all as it was: each plugin derives anew and fits its state."""
         numbering = Numbering(city.assets, [plugin.declaration for plugin in self.plugins])
+        register = numbering.register(self.table.generation)
+        if numbering.slots > self.table.slots.capacity:
+            raise CityError(
+                f"the table has room for {self.table.slots.capacity} slots, {numbering.slots} are needed.",
+                where="inventory",
+                next="Restart the post: it makes room anew. Or tell fewer changes at once.",
+            )
+        derived = [plugin.derive(city, state.copy(plugin.state)) for plugin in self.plugins]
+        self.city, self.numbering, self.register = city, numbering, register
         self.table.renumber(numbering)
         self.gate.renumber(numbering)
-        self.city, self.numbering = city, numbering
-        for plugin in self.plugins:
-            plugin.begin(city)
+        for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
+            plugin.fixed, plugin.state = fixed, fitted
 
     # -- what comes in
 
@@ -316,8 +357,10 @@ class Kernel:
         lon: float | None = None,
         lat: float | None = None,
     ) -> None:
-        assets = self.city.assets
-        communes = (int(assets.commune[asset]),) if asset is not None else ()
+        if asset is not None:
+            commune: int | None = int(self.city.assets.commune[asset])
+        else:
+            commune = None if lon is None or lat is None else self.city.commune_at(lon, lat)
         event = Event(
             seq=0,
             kind=kind,
@@ -326,7 +369,7 @@ class Kernel:
             mono=now.mono,
             source=Source(plugin=by),
             trade=by,
-            communes=communes,
+            communes=() if commune is None else (commune,),
             asset=asset,
             lon=lon,
             lat=lat,

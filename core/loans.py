@@ -51,7 +51,9 @@ class Lender:
         self.counts = counts
         counts |= {"hand_overs": 0, "hand_overs_stale": 0, "answers_late": 0, "loans_undelivered": 0}
         self._lock = threading.Lock()
-        self._first = self._next = 1
+        #: The first loan that counts since the last meeting.
+        self.first = 1
+        self._next = 1
         self._free: list[int] = []
         self._out: dict[int, int] = {}
         # The room given back last is taken first: it is still in the cache.
@@ -67,8 +69,8 @@ class Lender:
             self._hear()
             self._out.clear()
             self._free = list(range(link.BUFFERS))
-            self._first = self._next
-            return self._first
+            self.first = self._next
+            return self.first
 
     def take(self) -> list[HandOver]:
         """Lend a buffer, wait for the answer within the bell's patience; return all that landed since the last call.
@@ -131,7 +133,7 @@ class Lender:
 
     def _on_answer(self, answer: link.Descriptor) -> None:
         mine = answer.generation == self._generation
-        if answer.generation < self._generation or (mine and link.is_before(answer.sequence, self._first)):
+        if answer.generation < self._generation or (mine and link.is_before(answer.sequence, self.first)):
             # Handed over to a kernel that is gone, or by an edge that is: neither knows of the other any more.
             self.counts["hand_overs_stale"] += 1
             return

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from time import perf_counter_ns
@@ -78,27 +79,40 @@ class Plugin:
             ) from error
 
     def begin(self, city: City, stored: bytes | None = None) -> None:
-        """Derive ``fixed`` and start the state: new, restored from ``stored``, or fitted to a changed register."""
-        try:
-            if stored is not None:
-                migrate = self.hooks.get("migrate")
-                self.state = state.decode(
-                    stored,
-                    self.declaration.state,
-                    self.declaration.state_version,
-                    migrate[0] if migrate else None,
+        """Start in a city: new, or with the state that was ``stored``. Raises PluginError."""
+        before = None
+        if stored is not None:
+            migrate = self.hooks.get("migrate")
+            declared = self.declaration
+            with self._starting():
+                before = state.decode(
+                    stored, declared.state, declared.state_version, migrate[0] if migrate else None
                 )
-            self.fixed = self._ask("prepare", city=city, config=self.config)
-            self.state = self._ask("start", city=city, config=self.config, fixed=self.fixed, state=self.state)
+        self.fixed, self.state = self.derive(city, before)
+
+    def derive(self, city: City, before: Any) -> tuple[Any, Any]:
+        """``fixed`` and the state that follow from a city and the state ``before``, which may be changed in place.
+
+        Raises PluginError, with the plugin as it was, for a city that it cannot serve.
+        """
+        with self._starting():
+            fixed = self._ask("prepare", city=city, config=self.config)
+            begun = self._ask("start", city=city, config=self.config, fixed=fixed, state=before)
+        if not isinstance(begun, self.declaration.state):
+            raise PluginError(
+                f"start() returned {type(begun).__name__}, declared is {self.declaration.state.__name__}.",
+                where=f"plugin {self.name}",
+            )
+        return fixed, begun
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        try:
+            yield
         except OndijonError:
             raise
         except Exception as error:
             raise PluginError(f"cannot start: {error!r}.", where=f"plugin {self.name}") from error
-        if not isinstance(self.state, self.declaration.state):
-            raise PluginError(
-                f"start() returned {type(self.state).__name__}, declared is {self.declaration.state.__name__}.",
-                where=f"plugin {self.name}",
-            )
 
     def stored(self) -> bytes:
         """The state as bytes, with its version."""

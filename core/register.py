@@ -7,7 +7,6 @@ generation. The kernel writes the numbering to a file that the edges load.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 
 from core.assets import NONE, Assets
 from core.declaration import Declaration, Merge, Metric
-from core.errors import PluginError, WireError
+from core.errors import CityError, ConfigError, PluginError, WireError
+from core.wire import MESSAGE_MAX, Welcome, encode
 
 #: How much room a table keeps for assets that are added while it lives.
 HEADROOM = 1024
@@ -30,6 +30,14 @@ class GatewayEntry(msgspec.Struct, frozen=True):
     assets: list[str]
     first_slot: bytes
     kind: bytes
+
+    def begins(self, with_: GatewayEntry) -> bool:
+        """Whether the first assets are those of another entry."""
+        return (
+            self.assets[: len(with_.assets)] == with_.assets
+            and self.first_slot.startswith(with_.first_slot)
+            and self.kind.startswith(with_.kind)
+        )
 
 
 class MetricEntry(msgspec.Struct, frozen=True):
@@ -70,17 +78,38 @@ class Register(msgspec.Struct, frozen=True, dict=True):
         """Number of slots."""
         return len(self.slot_metric)
 
-    @property
-    def capacity(self) -> int:
-        """Slots that a table has room for in this generation, from the first revision on."""
-        return self.slots + HEADROOM
+    def check_room(self, slots: int) -> None:
+        """Raise ConfigError where an edge with room for so many ``slots`` cannot hold these and some more."""
+        if self.slots + HEADROOM > slots:
+            raise ConfigError(
+                f"the city has {self.slots} slots, and {HEADROOM} are kept for assets that are added; "
+                f"an edge has room for {slots}.",
+                where="[edges] slots",
+                next=f"Give {self.slots + HEADROOM} or more.",
+            )
 
-    @cached_property
-    def numbering(self) -> bytes:
-        """A digest of all that sessions rest on: equal digests, equal slots, whatever the generation."""
-        return hashlib.sha256(
-            msgspec.msgpack.encode(msgspec.structs.replace(self, generation=0, revision=0))
-        ).digest()
+    def continues(self, other: Register) -> bool:
+        """Whether this numbering is ``other``'s, with at most some assets more: its slots and indexes all hold."""
+        return (
+            (self.kinds, self.metrics, self.verbs, self.offsets)
+            == (other.kinds, other.metrics, other.verbs, other.offsets)
+            and self.metric.startswith(other.metric)
+            and all(
+                name in self.gateways and self.gateways[name].begins(of)
+                for name, of in other.gateways.items()
+            )
+        )
+
+    def welcome(self, gateway: str, session: int, boot: int) -> Welcome:
+        """What the edge of ``boot`` tells a gateway of its numbering."""
+        return Welcome(
+            session,
+            boot,
+            self.generation,
+            self.gateways[gateway].assets,
+            [metric.name for metric in self.metrics],
+            self.verbs,
+        )
 
     def rules(self) -> dict[str, np.ndarray]:
         """The metrics' rules as the columns that ``Slots`` takes."""
@@ -114,6 +143,17 @@ class Register(msgspec.Struct, frozen=True, dict=True):
         temporary = path.with_suffix(".new")
         temporary.write_bytes(msgspec.msgpack.encode(self))
         temporary.replace(path)
+
+
+def _check_welcome(register: Register, gateway: str) -> None:
+    size = len(encode(register.welcome(gateway, 0xFFFFFFFF, (1 << 63) - 1)))
+    if size > MESSAGE_MAX:
+        raise CityError(
+            f"{len(register.gateways[gateway].assets)} assets stand behind it: its welcome would have {size} "
+            f"bytes, a message has at most {MESSAGE_MAX}.",
+            where=f"gateway {gateway!r}",
+            next="Divide them among several gateways.",
+        )
 
 
 def load(path: Path) -> Register:
@@ -165,7 +205,7 @@ class Numbering:
         return asset, (self.first_slot[asset] + np.uint32(offset)).astype(np.uint32)
 
     def register(self, generation: int) -> Register:
-        """The same numbering, as the edges read it."""
+        """The same numbering, as the edges read it. Raises CityError for a gateway that no message could welcome."""
         assets = self.assets
         gateways = {}
         for name in assets.gateways:
@@ -175,7 +215,7 @@ class Numbering:
                 self.first_slot[behind].tobytes(),
                 assets.kind[behind].tobytes(),
             )
-        return Register(
+        register = Register(
             generation,
             assets.revision,
             list(assets.kinds),
@@ -185,6 +225,9 @@ class Numbering:
             self.slot_metric.tobytes(),
             self.offsets.tobytes(),
         )
+        for name in gateways:
+            _check_welcome(register, name)
+        return register
 
     def _offsets(self) -> np.ndarray:
         offsets = np.full((len(self.assets.kinds), len(self.metrics)), -1, np.int16)
@@ -208,6 +251,4 @@ class Numbering:
 def _entry(metric: Metric) -> MetricEntry:
     # An unchanged value is told again in good time, or a steady device would look silent.
     refresh = metric.stale_after_s / 3 if metric.stale_after_s else 0.0
-    # As floats: a whole number is encoded shorter, and the digest must not depend on who wrote it.
-    low, high = float(metric.low), float(metric.high)
-    return MetricEntry(metric.name, float(metric.deadband), low, high, metric.merge, float(refresh))
+    return MetricEntry(metric.name, metric.deadband, metric.low, metric.high, metric.merge, refresh)

@@ -45,6 +45,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return f"ipc://{self.folder}/kernel"
 
     @property
+    def desk_ipc(self) -> str:
+        """The kernel's desk for operators' tools."""
+        return f"ipc://{self.folder}/desk"
+
+    @property
     def status_ipc(self) -> str:
         """Where the kernel publishes its status and the map's layers."""
         return f"ipc://{self.folder}/status"

@@ -13,9 +13,9 @@ import numpy as np
 import structlog
 
 from core import city as cities
+from core import inventory, status
 from core import plugins as plugin_host
 from core import run as runs
-from core import status
 from core.clock import Now
 from core.errors import JournalError, OndijonError
 from core.field import FieldEvents
@@ -46,12 +46,15 @@ class Service:
         city = cities.load(run.city)
         plugins = plugin_host.load(run.plugins, run.plugin_folder)
         self.journal: Journal = SqliteJournal(run.data, self._on_durable)
+        declarations = [plugin.declaration for plugin in plugins]
+        kinds = {kind.name: kind for declaration in declarations for kind in declaration.assets}
+        city = inventory.resume(city, self.journal, kinds)
         for plugin in plugins:
             plugin.configure(run.plugin_config.get(plugin.name, {}))
             plugin.begin(city, self.journal.load_state(plugin.name))
         self.kernel = Kernel(city, plugins, self.journal.generation, run.seed)
-        register = self.kernel.numbering.register(self.journal.generation)
-        register.save(run.register_path)
+        self.kernel.register.check_room(run.edges.slots)
+        self.journal.append([inventory.started(city, run.plugins, self.clock.utc())])
         self.views = status.Views()
         self.faults: list[str] = []
         self.ages = Histogram()
@@ -61,8 +64,8 @@ class Service:
         self._events: list[Any] = []
         self._stopping = False
         self._told = self._saved = time.monotonic()
-        field = FieldEvents((plugin.declaration for plugin in plugins), city.assets)
-        self.intake = Intake(run, self.clock, self.journal, register, field)
+        field = FieldEvents(declarations, self.kernel.city.assets)
+        self.intake = Intake(run, self.clock, self.journal, self.kernel.register, field)
 
     def _on_durable(self) -> None:
         if hasattr(self, "intake"):
@@ -130,10 +133,8 @@ class Service:
         records = outputs.records + [
             Record("event", now.step, now.utc, status.encode(event)) for event in outputs.events
         ]
-        if not records:
-            return
         try:
-            last = self.journal.append(records)
+            last = self.journal.append(records) if records else 0
         except JournalError as error:
             log.critical("journal", why=str(error))
             raise
@@ -141,6 +142,8 @@ class Service:
         self._events = [
             msgspec.structs.replace(event, seq=first + i) for i, event in enumerate(outputs.events)
         ]
+        if outputs.renumbered:
+            self.intake.renumber(self.kernel.register, self.kernel.city.assets, last)
         self.intake.put(outputs, last)
 
     def _count_ages(self, inputs: Inputs) -> None:
@@ -191,6 +194,7 @@ class Service:
             steps=self.steps,
             skipped=self.skipped,
             ready="telemetry" in self.intake.edges and "events" in self.intake.edges,
+            revision=self.kernel.city.assets.revision,
             journal=self.journal.durable().local,
             counts=self.kernel.counts | self.intake.counts,
             hooks=status.hook_figures(self.kernel),

@@ -23,7 +23,10 @@ class HookFigures(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """One status. ``utc`` µs of city time; ``views`` view → key → row; ``edges`` edge → counter → n."""
+    """One status. ``utc`` µs of city time; ``views`` view → key → row; ``edges`` edge → counter → n.
+
+    ``revision`` counts the changes of the inventory.
+    """
 
     generation: int
     utc: int
@@ -31,6 +34,7 @@ class Status(msgspec.Struct, kw_only=True):
     steps: int
     skipped: int
     ready: bool
+    revision: int
     journal: int
     counts: dict[str, int]
     hooks: dict[str, HookFigures]

@@ -45,7 +45,6 @@ class TelemetryEdge(Edge):
         self.poller.register(self.bell.fileno(), zmq.POLLIN)
         self.borrower = Borrower(self.buffers, self.bell)
         self.ingest: Ingest | None = None
-        self._numbering = b""
         self._leaving: dict[str, tuple[int, float]] = {}
         self._finished: dict[str, int] = {}
         self._settled: dict[str, tuple[int, int]] = {}
@@ -86,15 +85,22 @@ class TelemetryEdge(Edge):
 
     # -- the kernel
 
-    def on_numbered(self, register: Register, loan: int) -> None:
-        """Keep table and sessions where the numbering is the same, else begin anew."""
-        if self.ingest is not None and self._numbering == register.numbering:
-            # Another kernel, the same city: it has an empty table and gets all we know.
-            self.ingest.slots.mark_all()
-        else:
+    def on_numbered(self, register: Register, before: Register | None, loan: int) -> None:
+        """Keep table and sessions where the numbering goes on, else begin anew."""
+        if before is None or not self._goes_on(register, before):
             self._begin(register)
+        else:
+            assert self.ingest is not None
+            self.ingest.slots.extend(register.slot_metric[before.slots :])
+            self.outdate(register, before)
+            if register.generation != before.generation:
+                # Another kernel, the same city: it has an empty table and gets all we know.
+                self.ingest.slots.mark_all()
         self.borrower.numbered(register.generation, loan)
-        self._numbering = register.numbering
+
+    def _goes_on(self, register: Register, before: Register) -> bool:
+        assert self.ingest is not None
+        return register.continues(before) and register.slots <= self.ingest.slots.capacity
 
     def _begin(self, register: Register) -> None:
         for gateway in list(self.peers):
@@ -102,7 +108,7 @@ class TelemetryEdge(Edge):
         if self.ingest is not None:
             self._keep_counts()
         self._leaving.clear()
-        slots = Slots(min(register.slots + HEADROOM, self.buffers.slots), **register.rules())
+        slots = Slots(register.slots + HEADROOM, **register.rules())
         slots.extend(register.slot_metric)
         origin = self.run.origin
         self.ingest = Ingest(
@@ -165,7 +171,7 @@ class TelemetryEdge(Edge):
                 peer.session = session
             except KeyError:
                 self.count("session_redrawn")
-        self.answer(self.control, route, self.welcome(hello.gateway, peer.session))
+        self.answer(self.control, route, self.register.welcome(hello.gateway, peer.session, self.boot))
 
     def _settle(self, hello: wire.Hello) -> None:
         boot, settled = self._settled.get(hello.gateway, (None, 0))
@@ -180,10 +186,11 @@ class TelemetryEdge(Edge):
 
     def _beat(self, route: bytes, beat: wire.Beat) -> None:
         gateway = self.routes.get(route)
-        known = gateway is not None and self.peers[gateway].session == beat.session
-        if known:
+        known = False
+        if gateway is not None and self.peers[gateway].session == beat.session:
             _, peer = self.peer_of(route)
             peer.sent = beat.sent
+            known = not peer.outdated
         self.answer(self.control, route, wire.BeatBack(self.boot, known))
 
     def _let_go(self) -> None:

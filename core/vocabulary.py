@@ -38,7 +38,21 @@ class PluginFailed(msgspec.Struct, frozen=True):
     error: str
 
 
+class AssetChanged(msgspec.Struct, frozen=True):
+    """The inventory changed: ``change`` is added, changed or retired, ``at_utc`` µs when it was done."""
+
+    asset: str
+    change: str
+    at_utc: int
+    revision: int
+
+
 EVENTS = (
+    EventKind(
+        name="post.asset.changed",
+        data=AssetChanged,
+        text=Text(fr="Inventaire modifié", en="Inventory changed"),
+    ),
     EventKind(
         name="post.command.ended", data=CommandEnded, text=Text(fr="Commande terminée", en="Command ended")
     ),

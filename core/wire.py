@@ -22,6 +22,9 @@ MESSAGE_MAX = 65_536
 #: Lists and maps within one another in an event's data: what is deeper, not every reader could read.
 DEPTH_MAX = 16
 
+#: Characters of a sentence in a message.
+TEXT_MAX = 1000
+
 #: Samples in one columnar frame.
 COLUMNS_MAX = 1024
 
@@ -33,7 +36,7 @@ HEARTBEAT_S = 2.0
 HEARTBEATS_MISSED = 3
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
-Text = Annotated[str, msgspec.Meta(max_length=1000)]
+Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 U63 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Code = Annotated[str, msgspec.Meta(max_length=40)]

@@ -26,7 +26,7 @@ _check_neighbours()
 
 from core import vocabulary  # noqa: E402
 from core._fast import dimming  # noqa: E402
-from core.assets import NONE, AssetChange, Assets  # noqa: E402
+from core.assets import NONE, Assets  # noqa: E402
 from core.batch import Batch  # noqa: E402
 from core.city import STREET_CLASSES, City, Streets  # noqa: E402
 from core.clock import SECOND, Now  # noqa: E402
@@ -47,6 +47,7 @@ from core.declaration import (  # noqa: E402
 from core.errors import OndijonError, PluginError  # noqa: E402
 from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
+from core.inventory import AssetChange  # noqa: E402
 from core.proposals import Clear, Command, Emit, Proposal, Publish, Raise, Release  # noqa: E402
 from core.table import Column, TableView  # noqa: E402
 

@@ -23,15 +23,17 @@ from core import city as cities
 from core import plugins as plugin_host
 from core import proposals
 from core.alarms import Alarm
-from core.assets import NONE, AssetChange, Assets
+from core.assets import NONE, Assets
 from core.city import Communes, Description, Streets, arcs
 from core.clock import SECOND, Now
+from core.errors import CityError
 from core.event import Event, Source
+from core.inventory import AssetChange
 from core.journal import Durable, Record
 from core.kernel import Inputs, Kernel, Outputs
 from core.plugins import Plugin
 from core.table import HandOver
-from core.wire import Fault, Order, Reports
+from core.wire import Fault, Order, Refused, Reports
 
 __all__ = ["City", "MemoryJournal", "Post"]
 
@@ -203,9 +205,11 @@ class MemoryJournal:
         """The last sequence that counts as safe."""
         return Durable(self._durable, self._durable)
 
-    def read(self, after: int = 0) -> Iterator[tuple[int, Record]]:
-        """The records above ``after`` that are durable."""
-        return ((i + 1, record) for i, record in enumerate(self.records[: self._durable]) if i >= after)
+    def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
+        """The records above ``after`` that are durable; all, or those of one ``kind``."""
+        for seq, record in enumerate(self.records[: self._durable], 1):
+            if seq > after and kind in ("", record.kind):
+                yield seq, record
 
     def truncate(self, before: int) -> None:
         """A test's journal forgets nothing."""
@@ -261,6 +265,7 @@ class Post:
         self._samples: list[tuple[int, float, int]] = []
         self._next_events: list[Event] = []
         self._reports: list[tuple[str, Reports]] = []
+        self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
 
     # -- what comes in
 
@@ -306,18 +311,20 @@ class Post:
         """A gateway answers its orders up to number ``executed``."""
         self._reports.append((gateway, Reports(self.journal.generation, executed, executed, tuple(failed))))
 
-    def change(self, change: AssetChange) -> None:
-        """The register of assets changes between two steps."""
-        self.journal.append([Record("asset", 0, self.utc, b"")])
-        self.kernel.renumber(self.kernel.city.with_assets(self.kernel.city.assets.apply(change)))
+    def change(self, *changes: AssetChange) -> None:
+        """The register changes in a step of its own. Raises CityError where it does not take the list."""
+        self._changes.append((b"test", changes))
+        for _, answer in self.step().answers:
+            if isinstance(answer, Refused):
+                raise CityError(answer.what, next=answer.next)
 
     # -- time
 
     def step(self) -> Outputs:
         """One step of the kernel."""
         now = Now(self.mono // STEP_US, self.utc, self.mono)
-        inputs = Inputs(self._hand_over(), self._next_events, self._reports)
-        self._next_events, self._reports = [], []
+        inputs = Inputs(self._hand_over(), self._next_events, self._reports, self._changes)
+        self._next_events, self._reports, self._changes = [], [], []
         outputs = self.kernel.step(now, inputs)
         self._keep(outputs)
         self.mono += STEP_US

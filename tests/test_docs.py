@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 import ondijon
+from adapters.cli import change as change_command
 from adapters.cli.example import EXAMPLE
 from adapters.cli.main import main
 from adapters.console.app import VIEWERS_MAX
@@ -30,9 +31,13 @@ from core import (
     errors,
     gate,
     hookspecs,
+    intake,
+    inventory,
     journal,
     kernel,
+    operators,
     proposals,
+    register,
     status,
     vocabulary,
     wire,
@@ -468,6 +473,10 @@ LIMITS = {
     "links of a chain of events": CHAIN_MAX,
     "targets of a command": gate.TARGETS_MAX,
     "orders a gateway owes an answer to": commands.OWED_MAX,
+    "names of the assets behind a gateway": wire.MESSAGE_MAX // 1024,
+    "slots of added assets in a run": register.HEADROOM,
+    "changes of the inventory in a list": operators.CHANGES_MAX,
+    "lists that wait for a step": intake.REQUESTS_MAX,
     "records that wait for the disk": journal.WAITING_MAX,
     "alarms": alarms.ALARMS_MAX,
     "browsers at the page": VIEWERS_MAX,
@@ -478,6 +487,20 @@ def test_the_limits_are_those_of_the_code() -> None:
     _, rows = table(section(OPERATIONS, "## Limits"))
     assert {row[0]: numbers(row[1]) for row in rows} == {what: {float(n)} for what, n in LIMITS.items()}
     assert kernel.EVENT_MAX == wire.MESSAGE_MAX
+
+
+def test_the_example_of_changes_is_taken(tmp_path: Path) -> None:
+    text = section(OPERATIONS, "## What stands in the city changes")
+    file = tmp_path / "today.json"
+    file.write_text(re.search(r"```json\n(.*?)```", text, re.S)[1])
+    small = City.small()
+    changes = change_command.placed(change_command.read(file), small, 1, "today.json")
+    renamed = {"lamp-1": "L0001", "lamp-2": "L0002", "lamp-3": "L0003", "cabinet-1": "gw-A0001"}
+    ours = [
+        msgspec.structs.replace(c, id=renamed.get(c.id, c.id), parent=c.parent and renamed[c.parent])
+        for c in changes
+    ]
+    assert inventory.apply(small, ours, {}).assets.revision == len(ours) == 3
 
 
 # -- trades

@@ -12,6 +12,7 @@ from core import config as configs
 from core import plugins as plugin_host
 from core.config import Config
 from core.limits import files_needed, files_possible
+from core.register import Numbering
 
 
 @click.command()
@@ -46,6 +47,7 @@ def check_config(config: Config) -> list[str]:
     warnings = plugin_host.check_declarations(declarations)
     assets = cities.load(config.post.city).assets
     unowned = assets.validate({kind.name: kind.attributes for d in declarations for kind in d.assets})
+    Numbering(assets, declarations).register(0).check_room(config.edges.slots)
     for kind in unowned:
         warnings.append(
             f"{len(assets.of_kind(kind))} assets of kind {kind!r} belong to no allowed plugin: they stay dumb."

@@ -1,4 +1,4 @@
-"""``ondijon city``: make a city folder from inventories, or generate one."""
+"""``ondijon city``: make a city folder from inventories, or generate one; change what stands in it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from rich.table import Table
 
 from adapters.cityimport.command import generate_city, import_city
 from adapters.cityimport.report import Report
+from adapters.cli.change import change
 
 _FILE = click.Path(path_type=Path)
 
 
 @click.group()
 def city() -> None:
-    """Make the city folder that a post runs on.
+    """Make the city folder that a post runs on, and tell the post what changes in the city.
 
     \b
     A city folder holds:
@@ -116,6 +117,9 @@ def generate(out: Path, lamps: int, seed: int, report: Path | None) -> None:
     with Console(stderr=True).status("Generating ...") as progress:
         result = generate_city(out=out, seed=seed, lamps=lamps, progress=progress.update)
     _say(result, out, report)
+
+
+city.add_command(change)
 
 
 def _say(result: Report, out: Path, report: Path | None) -> None:

@@ -80,7 +80,7 @@ def _head(now: Status) -> str:
     alarms = ", ".join(f"{code} {n}" for code, n in sorted(now.alarms.items())) or "none"
     return (
         f"ondijon  {city:%Y-%m-%d %H:%M:%S} UTC  step {now.step}  skipped {now.skipped}  "
-        f"journal {now.journal}  alarms: {alarms}"
+        f"revision {now.revision}  journal {now.journal}  alarms: {alarms}"
     )
 
 

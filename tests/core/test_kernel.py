@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.clock import Now
+from core.clock import SECOND, Now
+from core.errors import CityError
 from core.event import CHAIN_MAX
 from core.kernel import Inputs
 from core.plugins import PROPOSALS_MAX
@@ -247,11 +248,18 @@ def test_an_added_asset_is_known_without_a_restart(make_trial) -> None:
         "lighting_class": "P3",
         "conflict": False,
     }
-    fields = {"lon": 5.04, "lat": 47.32, "commune": 0, "parent": 0, "gateway": "gw-A0001"}
     post.sample("L0005", "lamp.level", 33)
     post.step()
     change = AssetChange(
-        change="added", id="L9999", at_utc=post.utc, kind="lamp", fields=fields, attributes=attributes
+        change="added",
+        id="L9999",
+        at_utc=post.utc,
+        kind="lamp",
+        lon=5.04,
+        lat=47.32,
+        parent="A0001",
+        gateway="gw-A0001",
+        attributes=attributes,
     )
     post.change(change)
     post.sample("L9999", "lamp.level", 44)
@@ -261,6 +269,80 @@ def test_an_added_asset_is_known_without_a_restart(make_trial) -> None:
     assert 33 in column.value
     post.change(AssetChange(change="retired", id="L9999", at_utc=post.utc))
     assert not post.kernel.city.assets.in_service()[-1]
+    told = post.events_of("post.asset.changed")
+    assert [(e.data.change, e.data.asset, e.data.revision) for e in told] == [
+        ("added", "L9999", 1),
+        ("retired", "L9999", 2),
+    ]
+    assert told[0].communes == (0,)
+    assert [record.kind for record in post.journal.records].count("asset") == 2
+
+
+def test_a_change_that_a_trade_cannot_serve_is_refused_and_nothing_is_changed(make_trial) -> None:
+    @hookimpl
+    def prepare(city):
+        if city.assets.attribute("lamp", "power_w").max() > 1000:
+            raise ValueError("no lamp has so much power")
+
+    module = make_trial()
+    module.prepare = prepare
+    post = Post(City.small(), [module])
+    post.step()
+    before, state = post.digest(), post.plugins[0].state
+    strong = AssetChange(change="changed", id="L0001", at_utc=post.utc, attributes={"power_w": 2000.0})
+    weak = AssetChange(change="changed", id="L0002", at_utc=post.utc, attributes={"power_w": 2.0})
+    with pytest.raises(CityError, match="no lamp has so much power"):
+        post.change(weak, strong)
+    assert post.digest() == before
+    assert post.plugins[0].state is state
+    assert post.kernel.city.assets.revision == 0
+    assert post.kernel.city.assets.attribute("lamp", "power_w")[1] != 2.0
+    assert not post.events_of("post.asset.changed")
+    assert not [record for record in post.journal.records if record.kind == "asset"]
+
+
+def test_a_change_in_the_future_is_refused(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    with pytest.raises(CityError, match="lies in the future"):
+        post.change(AssetChange(change="retired", id="L0001", at_utc=post.utc + 3600 * SECOND))
+
+
+def test_more_assets_than_the_table_has_room_for_are_refused(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    room = post.kernel.table.slots.capacity - post.kernel.numbering.slots
+
+    def sensors(n: int) -> list[AssetChange]:
+        return [
+            AssetChange(
+                change="added",
+                id=f"N{i}",
+                at_utc=post.utc,
+                kind="presence_sensor",
+                lon=5.04,
+                lat=47.32,
+                attributes={"range_m": 5.0},
+            )
+            for i in range(n)
+        ]
+
+    with pytest.raises(CityError, match="Restart the post"):
+        post.change(*sensors(room + 1))
+    post.change(*sensors(room))
+    assert post.kernel.numbering.slots == post.kernel.table.slots.capacity
+
+
+def test_an_event_with_a_position_lies_in_its_commune(make_trial) -> None:
+    module = make_trial()
+    echo = module.declare().reads.events["trial.echo"]
+
+    @hookimpl
+    def on_tick():
+        return [Emit(kind="trial.echo", data=echo(1), lon=lon, lat=47.32) for lon in (5.04, 5.05, 7.0)]
+
+    module.on_tick = on_tick
+    post = Post(City.small(), [module])
+    post.step()
+    assert [event.communes for event in post.events_of("trial.echo")] == [(0,), (1,), ()]
 
 
 def test_commands_end_failed_or_unknown(make_trial) -> None:

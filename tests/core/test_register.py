@@ -8,12 +8,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from core import register
-from core.assets import AssetChange
+from core import inventory, register
+from core.assets import NONE, Assets
 from core.declaration import Merge
-from core.errors import CityError, WireError
-from core.register import GatewayEntry, MetricEntry, Numbering
+from core.errors import CityError, ConfigError, WireError
+from core.inventory import AssetChange
+from core.register import HEADROOM, GatewayEntry, MetricEntry, Numbering
 from ondijon.testing import City
+
+
+class Range(msgspec.Struct):
+    range_m: float
 
 
 @pytest.fixture
@@ -38,7 +43,8 @@ def test_the_register_survives_its_file(numbering: Numbering, tmp_path: Path) ->
     made.save(path)
     read = register.load(path)
     assert read.generation == 3
-    assert read.numbering == made.numbering == numbering.register(4).numbering
+    assert read == made
+    assert numbering.register(4).continues(read)
     assert read.slots == numbering.slots
     np.testing.assert_array_equal(read.kind_offsets, numbering.offsets)
     assert read.gateways["gw-A0001"].assets[0] == "A0001"
@@ -74,33 +80,55 @@ def test_a_register_that_contradicts_itself_is_refused(
 
 
 def test_an_added_asset_leaves_all_other_slots_in_place(make_trial) -> None:
-    assets = City.small().assets
+    city = City.small()
     change = AssetChange(
         change="added",
         id="S9999",
         at_utc=1,
         kind="presence_sensor",
-        fields={"lon": 5.0, "lat": 47.0, "commune": 0, "gateway": "gw-new"},
+        lon=5.04,
+        lat=47.32,
+        gateway="gw-A0002",
         attributes={"range_m": 5.0},
     )
-    before, after = (Numbering(a, [make_trial().declare()]) for a in (assets, assets.apply(change)))
+    cities = city, inventory.apply(city, [change], {})
+    before, after = (Numbering(each.assets, [make_trial().declare()]) for each in cities)
     np.testing.assert_array_equal(after.slot_asset[: before.slots], before.slot_asset)
     np.testing.assert_array_equal(after.slot_metric[: before.slots], before.slot_metric)
     assert after.slots == before.slots + 1
-    assert after.register(1).numbering != before.register(1).numbering
+    old, new = before.register(1), after.register(1)
+    assert new.continues(old)
+    assert not old.continues(new), "an asset was taken away"
+    assert [name for name in old.gateways if old.gateways[name] != new.gateways[name]] == ["gw-A0002"]
 
 
-def test_changes_that_do_not_fit_are_refused() -> None:
-    assets = City.small().assets
-    with pytest.raises(CityError, match="was used before"):
-        assets.apply(AssetChange(change="added", id="L0001", at_utc=1, kind="lamp"))
-    with pytest.raises(CityError, match="Give exactly the attributes"):
-        assets.apply(AssetChange(change="added", id="L1", at_utc=1, kind="lamp", attributes={"power_w": 1}))
-    with pytest.raises(CityError, match="no asset has the id"):
-        assets.apply(AssetChange(change="retired", id="L1", at_utc=1))
-    with pytest.raises(CityError, match="cannot change"):
-        assets.apply(AssetChange(change="changed", id="L0001", at_utc=1, fields={"kind": 2}))
-    changed = assets.apply(AssetChange(change="changed", id="L0002", at_utc=1, attributes={"power_w": 99.0}))
-    assert changed.attribute("lamp", "power_w")[1] == 99.0
-    assert assets.attribute("lamp", "power_w")[1] != 99.0
-    assert changed.revision == assets.revision + 1
+def test_a_register_of_other_metrics_does_not_continue(numbering: Numbering) -> None:
+    register = numbering.register(1)
+    entry = msgspec.structs.replace(register.metrics[0], high=1e6)
+    other = msgspec.structs.replace(register, metrics=[entry, *register.metrics[1:]])
+    assert not other.continues(register)
+    assert not msgspec.structs.replace(register, gateways={}).continues(register)
+
+
+def test_a_gateway_that_no_message_could_welcome_is_refused(make_trial) -> None:
+    things = {f"{i:0>100}": Range(range_m=5.0) for i in range(700)}
+    city = City.small().having("presence_sensor_2", things)
+    columns = {name: getattr(city.assets, name) for name in Assets.COLUMNS}
+    columns["gateway"] = np.where(columns["gateway"] == NONE, NONE, 0)
+    one = Assets(
+        ids=city.assets.ids,
+        names=city.assets.names,
+        kinds=city.assets.kinds,
+        gateways=city.assets.gateways[:1],
+        columns=columns,
+        attributes=city.assets.attributes,
+    )
+    with pytest.raises(CityError, match=r"gw-A0001.*Divide them"):
+        Numbering(one, [make_trial().declare()]).register(1)
+
+
+def test_a_city_that_an_edge_cannot_hold_is_refused(numbering: Numbering) -> None:
+    register = numbering.register(1)
+    register.check_room(register.slots + HEADROOM)
+    with pytest.raises(ConfigError, match=f"Give {register.slots + HEADROOM} or more"):
+        register.check_room(register.slots + HEADROOM - 1)

@@ -22,8 +22,8 @@ def check(data: bytes) -> None:
     except WireError as error:
         assert error.reason == "register"
         return
-    assert len(read.numbering) == 32
-    slots = Slots(read.capacity, **read.rules())
+    assert read.continues(read)
+    slots = Slots(read.slots, **read.rules())
     slots.extend(read.slot_metric)
     ingest = Ingest(slots, read.kind_offsets, sessions=len(read.gateways) + 1, origin_utc=0, origin_mono=0)
     for session, entry in enumerate(read.gateways.values()):

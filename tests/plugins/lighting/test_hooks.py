@@ -50,23 +50,16 @@ def test_new_assets_grow_the_state_and_keep_what_was(post: Post) -> None:
         "lighting_class": "P3",
         "conflict": False,
     }
-    at = {"commune": 0, "lon": 5.04, "lat": 47.32, "edge": 0, "offset_m": 20.0}
+    at = {"lon": 5.04, "lat": 47.32, "edge": 0, "offset_m": 20.0}
     plugin = post.plugins[0]
-    city = post.kernel.city
-    for change in (
+    now = {"at_utc": post.utc}
+    post.change(
         AssetChange(
-            change="added",
-            id="A9",
-            at_utc=post.utc,
-            kind="cabinet",
-            fields=at,
-            attributes={"meter_class_pct": 2.0},
+            change="added", id="A9", kind="cabinet", attributes={"meter_class_pct": 2.0}, **at, **now
         ),
-        AssetChange(change="added", id="L9", at_utc=post.utc, kind="lamp", fields=at, attributes=attributes),
-        AssetChange(change="retired", id="L0001", at_utc=post.utc),
-    ):
-        city = city.with_assets(city.assets.apply(change))
-    plugin.begin(city)
+        AssetChange(change="added", id="L9", kind="lamp", attributes=attributes, **at, **now),
+        AssetChange(change="retired", id="L0001", **now),
+    )
     after = plugin.state
     assert np.array_equal(after.people.level[:30], level)
     assert len(after.people.level) == 31
