@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.fuzz import cities, configs, control, frames, handover, inventories, links, registers, states
+from tests.fuzz import (
+    changes,
+    cities,
+    configs,
+    control,
+    frames,
+    handover,
+    inventories,
+    links,
+    registers,
+    states,
+)
 
 ALL = (
     frames.TARGET,
@@ -11,6 +22,7 @@ ALL = (
     links.TARGET,
     registers.TARGET,
     cities.TARGET,
+    changes.TARGET,
     states.TARGET,
     configs.TARGET,
     *inventories.TARGETS,
