@@ -104,6 +104,7 @@ class Kernel:
             for plugin in plugins
         }
         self._swept = 0
+        self._troubles: set[str] = set()
 
     def step(self, now: Now, inputs: Inputs) -> Outputs:
         """Take the inputs, let each trade react once, return what is to be journaled and sent."""
@@ -119,9 +120,12 @@ class Kernel:
         self.counts["changed"] += len(batch)
         for plugin in self.plugins:
             mine = msgspec.structs.replace(now, seed=self.seed, plugin=plugin.name)
+            dropped = plugin.dropped
             proposed = self._react(plugin, mine, batch, inputs.events, view, outputs)
             for cause, proposal in proposed:
                 self._settle(plugin, mine, cause, proposal, outputs)
+            if plugin.dropped > dropped:
+                self._trouble("limit_reached", now, plugin=plugin.name, what="proposals")
         self._turn(now, outputs)
         return outputs
 
@@ -192,7 +196,11 @@ class Kernel:
 
     def _edge_refused(self, edge: str, what: str, now: Now, outputs: Outputs) -> None:
         outputs.faults.append(f"edge {edge}: {what}")
-        self.alarms.raise_(POST_ASSET, "edge_refused", now.mono, {"edge": edge, "what": what})
+        self._trouble("edge_refused", now, edge=edge, what=what)
+
+    def _trouble(self, code: str, now: Now, **data: str) -> None:
+        self._troubles.add(code)
+        self.alarms.raise_(POST_ASSET, code, now.mono, dict(data))
 
     # -- the trades
 
@@ -262,7 +270,7 @@ class Kernel:
 
     def _plugin_failed(self, plugin: Plugin, hook: str, error: Exception, now: Now, outputs: Outputs) -> None:
         outputs.faults.append(f"plugin {plugin.name}: {hook} raised {error!r}; its state was put back.")
-        self.alarms.raise_(POST_ASSET, "plugin_failed", now.mono, {"plugin": plugin.name, "hook": hook})
+        self._trouble("plugin_failed", now, plugin=plugin.name, hook=hook)
         data = vocabulary.PluginFailed(plugin.name, hook, repr(error)[:500])
         self._emit("post.plugin.failed", data, now, None, outputs)
 
@@ -329,6 +337,7 @@ class Kernel:
         asset = None if proposal.asset is None else self._known(proposal.asset)
         if cause is not None and cause.chain + 1 > CHAIN_MAX:
             self.counts["chains_cut"] += 1
+            self._trouble("limit_reached", now, plugin=plugin.name, what="chain of events")
             outputs.faults.append(
                 f"plugin {plugin.name}: {proposal.kind} would be link {cause.chain + 1} of a chain; cut."
             )
@@ -387,6 +396,10 @@ class Kernel:
             self.table.sweep(now.utc)
             for command in self.commands.expire(now.utc):
                 self._command_ended(command, now, outputs)
+        for kind in vocabulary.ALARMS:
+            if kind.code not in self._troubles:
+                self.alarms.clear(POST_ASSET, kind.code, now.mono)
+        self._troubles.clear()
         for alarm in self.alarms.turn(now.mono, now.utc):
             self._alarm_changed(alarm, now, outputs)
 

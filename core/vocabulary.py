@@ -64,12 +64,16 @@ EVENTS = (
     ),
 )
 
+#: An alarm of the post is over when its cause has not been seen for so long (s).
+_QUIET_S = 60.0
+
+
+def _alarm(code: str, priority: int, fr: str, en: str) -> AlarmKind:
+    return AlarmKind(code=code, priority=priority, text=Text(fr, en), delay_off_s=_QUIET_S)
+
+
 ALARMS = (
-    AlarmKind(code="plugin_failed", priority=1, text=Text(fr="Métier en défaut", en="Trade failed")),
-    AlarmKind(code="edge_refused", priority=1, text=Text(fr="Frontal non fiable", en="Edge refused")),
-    AlarmKind(
-        code="limit_reached",
-        priority=2,
-        text=Text(fr="Limite atteinte dans le poste", en="A limit of the post is reached"),
-    ),
+    _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
+    _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
+    _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
 )

@@ -53,6 +53,7 @@ def test_a_chain_of_events_ends(make_trial) -> None:
     post.run(2)
     assert len(post.events_of("trial.echo")) == CHAIN_MAX
     assert post.kernel.counts["chains_cut"] == 1
+    assert ("", "limit_reached") in post.alarms
 
 
 def test_a_hook_that_raises_loses_its_proposals_and_its_changes(make_trial) -> None:
@@ -174,6 +175,7 @@ def test_proposals_beyond_the_limit_are_dropped_and_counted(make_trial) -> None:
     post = Post(City.small(), [module])
     post.step()
     assert post.plugins[0].dropped == 5
+    assert post.alarms[("", "limit_reached")].data == {"plugin": "trial", "what": "proposals"}
 
 
 @settings(deadline=None, max_examples=20)
@@ -225,7 +227,12 @@ def test_a_lying_edge_changes_nothing_and_raises_an_alarm(make_trial, lie: dict)
     post.step()
     assert post.kernel.table.digest() == before
     assert post.kernel.counts["hand_overs_refused"] == 2
-    assert ("", "edge_refused") in post.alarms
+    assert post.alarms[("", "edge_refused")].state == "unacked_active"
+    post._hand_over = list
+    post.run(59)
+    assert post.alarms[("", "edge_refused")].state == "unacked_active"
+    post.run(2)
+    assert post.alarms[("", "edge_refused")].state == "returned_unacked"
 
 
 def test_alarms_wait_for_their_delays(make_trial) -> None:
