@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +34,9 @@ WELL_S = 30.0
 
 #: How long (s) a process may take to stop before it is killed.
 STOP_S = 8.0
+
+#: A process's log is moved to `.log.old` beyond this size (bytes): it can never fill the disk.
+LOG_MAX = 16 << 20
 
 #: Exit statuses that another start would not mend. They count at the first start: what ran once is tried again.
 HOPELESS = (ConfigError.exit_status, CityError.exit_status)
@@ -80,6 +85,7 @@ class Process:
 
     def watch(self) -> None:
         """Reap it if it ended, start it again when its back-off is over."""
+        self._bound_log()
         if self._popen is not None:
             if not self._reap(os.WNOHANG):
                 self._measure()
@@ -87,6 +93,13 @@ class Process:
             self._plan_restart()
         elif not self.hopeless and time.monotonic() >= self._again_at:
             self.start()
+
+    def _bound_log(self) -> None:
+        if os.fstat(self._log.fileno()).st_size > LOG_MAX:
+            # Copied and cut: the process holds the file open, and appends to it.
+            with contextlib.suppress(OSError):
+                shutil.copyfile(self._log.name, f"{self._log.name}.old")
+            os.ftruncate(self._log.fileno(), 0)
 
     def _reap(self, options: int) -> bool:
         assert self._popen is not None

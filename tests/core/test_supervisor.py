@@ -66,6 +66,19 @@ def test_what_cannot_work_is_given_up_at_its_first_start_only(tmp_path: Path, mo
     ran.stop()
 
 
+def test_its_log_cannot_fill_the_disk(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(supervisor, "LOG_MAX", 100_000)
+    script = "import time\nwhile True: print('x' * 999, flush=True); time.sleep(0.0005)"
+    loud = process(tmp_path, script)
+    loud.start()
+    log, old = tmp_path / "one.log", tmp_path / "one.log.old"
+    until(old.exists, loud)
+    until(lambda: 0 < log.stat().st_size < old.stat().st_size, loud)
+    loud.stop()
+    assert set(old.read_text()) == {"x", "\n"}
+    assert old.stat().st_size < 10_000_000
+
+
 def test_one_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_S", 0.3)
     script = "import signal, time; signal.signal(15, signal.SIG_IGN); print('x', flush=True); time.sleep(60)"
