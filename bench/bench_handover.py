@@ -1,12 +1,14 @@
-"""Hand-over edge → kernel: dirty set, shared memory, descriptor, copy, check, apply. CPU of both processes.
+"""Hand-over edge → kernel: loan, dirty set, shared memory, answer, copy, check, apply. CPU of both processes.
 
     pytest bench/bench_handover.py --benchmark-json=handover.json
 
-The idioms beside it do less: ``numpy_pickle`` sends the same columns pickled and assigns them unchecked;
+Ours is the product's own Lender and Borrower (`core/loans.py`), the edge's waiting in its poller included. The idioms
+beside it go over ZeroMQ and do less: ``numpy_pickle`` sends the same columns pickled and assigns them unchecked;
 ``msgpack_dict`` packs a dict of what changed and updates a dict. The table has 262,144 slots. ``together`` is how
 many neighbouring slots change at once: 64 is a cabinet's frame, 1 is scattered, the worst a cache can meet.
-CPU is that of both processes, libzmq's threads too. Most of a small hand-over is its two messages: ``fixed_us`` is
-what one of a single slot costs, ``cpu_ns_marginal`` what each further slot adds.
+CPU is that of both processes, libzmq's threads too. Most of a small hand-over is that two sleeping processes wake one
+another: ``fixed_us`` is what one of a single slot costs, ``cpu_ns_marginal`` what each further slot adds. A set that
+takes the edge long to make finds the loan there when it is ready: that hand-over has one wake-up, not two.
 """
 
 from __future__ import annotations
