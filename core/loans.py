@@ -54,9 +54,9 @@ class Lender:
         #: The first loan that counts since the last meeting.
         self.first = 1
         self._next = 1
+        # The buffer, and the room, given back last is taken first: it is still in the caches.
         self._free: list[int] = []
         self._out: dict[int, int] = {}
-        # The room given back last is taken first: it is still in the cache.
         self._rooms = [link.columns(buffers.slots) for _ in range(ROOMS)]
         self._rooms_waiting: list[link.Columns] = []
         self._rooms_in_step: list[link.Columns] = []
@@ -68,7 +68,7 @@ class Lender:
             # Now, before a buffer is lent again: what was collected is lost to the edge.
             self._hear()
             self._out.clear()
-            self._free = list(range(link.BUFFERS))
+            self._free = list(reversed(range(link.BUFFERS)))
             self.first = self._next
             return self.first
 
@@ -97,11 +97,11 @@ class Lender:
     def _lend(self) -> int | None:
         if not self._free:
             return None
-        loan, buffer = self._next, self._free[0]
+        loan, buffer = self._next, self._free[-1]
         if not self._bell.send(link.Descriptor(self._generation, buffer, 0, loan)):
             self.counts["loans_undelivered"] += 1
             return None
-        del self._free[0]
+        self._free.pop()
         self._out[loan] = buffer
         self._next = link.after(loan)
         return loan
