@@ -8,6 +8,7 @@ import msgspec
 
 from core.assets import NONE
 from core.declaration import AlarmKind
+from core.vocabulary import AlarmChanged
 
 #: Alarms kept at most; a further one is counted and announced as a limit of the post.
 ALARMS_MAX = 200_000
@@ -34,6 +35,14 @@ class Alarm(msgspec.Struct, kw_only=True):
     count: int = 1
     data: Data = {}
     revision: int = 1
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """Alarms in a snapshot: the known ones, and which conditions are coming and going, until when (mono µs)."""
+
+    known: list[Alarm]
+    coming: list[tuple[int, str, int, Data]]
+    going: list[tuple[int, str, int]]
 
 
 class Alarms:
@@ -81,6 +90,37 @@ class Alarms:
         changed += [self._return(key, utc) for key, _ in _due(self._going, mono)]
         return changed
 
+    def stored(self) -> Stored:
+        """All of it, for a snapshot."""
+        return Stored(
+            list(self.known.values()),
+            [(*key, at, data) for key, (at, data) in self._coming.items()],
+            [(*key, at) for key, (at, _) in self._going.items()],
+        )
+
+    def restore(self, stored: Stored) -> None:
+        """Put back what was stored; alarms that nobody declares any more are left out."""
+        self.known = {(a.asset, a.code): a for a in stored.known if a.code in self._kinds}
+        self._coming = {
+            (asset, code): (at, data) for asset, code, at, data in stored.coming if code in self._kinds
+        }
+        self._going = {(asset, code): (at, {}) for asset, code, at in stored.going if code in self._kinds}
+
+    def again(self, asset: int, changed: AlarmChanged, utc: int) -> None:
+        """A transition that was journaled after the snapshot."""
+        key = (asset, changed.code)
+        if changed.code not in self._kinds:
+            return
+        self._coming.pop(key, None)
+        self._going.pop(key, None)
+        if changed.state == "normal":
+            self.known.pop(key, None)
+            return
+        alarm = self.known.get(key)
+        if alarm is None:
+            alarm = self.known[key] = self._new(key, utc, {})
+        alarm.state = changed.state
+
     def active(self) -> Iterable[Alarm]:
         """The alarms whose condition holds."""
         return (alarm for alarm in self.known.values() if alarm.state in ("unacked_active", "acked_active"))
@@ -90,24 +130,26 @@ class Alarms:
         return alarm is not None and alarm.state in ("unacked_active", "acked_active")
 
     def _activate(self, key: Key, utc: int, data: Data) -> Alarm:
-        kind, trade = self._kinds[key[1]]
         alarm = self.known.get(key)
         if alarm is None:
-            alarm = Alarm(
-                asset=key[0],
-                code=key[1],
-                priority=kind.priority,
-                trade=trade,
-                state="unacked_active",
-                raised_at=utc,
-                data=data,
-            )
-            self.known[key] = alarm
+            alarm = self.known[key] = self._new(key, utc, data)
             return alarm
         alarm.raised_at, alarm.data = utc, data
         alarm.count += 1
         self._set(alarm, "unacked_active")
         return alarm
+
+    def _new(self, key: Key, utc: int, data: Data) -> Alarm:
+        kind, trade = self._kinds[key[1]]
+        return Alarm(
+            asset=key[0],
+            code=key[1],
+            priority=kind.priority,
+            trade=trade,
+            state="unacked_active",
+            raised_at=utc,
+            data=data,
+        )
 
     def _return(self, key: Key, utc: int) -> Alarm:
         alarm = self.known[key]

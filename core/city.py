@@ -179,21 +179,26 @@ def save(city: City, folder: Path) -> None:
     arrays |= {f"communes.{f.name}": getattr(city.communes, f.name) for f in fields(Communes)}
     packed = {name: np.array(value) if isinstance(value, tuple) else value for name, value in arrays.items()}
     np.savez_compressed(folder / "streets.npz", **packed)  # type: ignore[arg-type]
-    assets = city.assets
-    stored = {
-        "format": FORMAT,
-        "revision": assets.revision,
-        "ids": assets.ids,
-        "names": assets.names,
-        "kinds": assets.kinds,
-        "gateways": assets.gateways,
-        "columns": {name: getattr(assets, name).tobytes() for name in Assets.COLUMNS},
-        "attributes": {
-            kind: {name: np.asarray(values).tolist() for name, values in of.items()}
-            for kind, of in assets.attributes.items()
-        },
-    }
-    (folder / "assets.msgpack").write_bytes(msgspec.msgpack.encode(stored))
+    (folder / "assets.msgpack").write_bytes(pack_assets(city.assets))
+
+
+def pack_assets(assets: Assets) -> bytes:
+    """The register as it is stored."""
+    return msgspec.msgpack.encode(
+        {
+            "format": FORMAT,
+            "revision": assets.revision,
+            "ids": assets.ids,
+            "names": assets.names,
+            "kinds": assets.kinds,
+            "gateways": assets.gateways,
+            "columns": {name: getattr(assets, name).tobytes() for name in Assets.COLUMNS},
+            "attributes": {
+                kind: {name: np.asarray(values).tolist() for name, values in of.items()}
+                for kind, of in assets.attributes.items()
+            },
+        }
+    )
 
 
 def load(folder: Path) -> City:
@@ -323,7 +328,17 @@ class _StoredAssets(msgspec.Struct, frozen=True):
 
 def _load_assets(path: Path) -> Assets:
     try:
-        stored = msgspec.msgpack.decode(path.read_bytes(), type=_StoredAssets)
+        return unpack_assets(path.read_bytes())
+    except OSError as error:
+        raise CityError(f"cannot be read: {error}.", where=str(path)) from error
+    except CityError as error:
+        raise CityError(error.what, where=str(path), next=error.next) from error
+
+
+def unpack_assets(data: bytes) -> Assets:
+    """A register that was packed. Raises CityError."""
+    try:
+        stored = msgspec.msgpack.decode(data, type=_StoredAssets)
         n = len(stored.ids)
         columns = {
             name: np.frombuffer(stored.columns[name], dtype=_DTYPES[name], count=n) for name in Assets.COLUMNS
@@ -338,12 +353,8 @@ def _load_assets(path: Path) -> Assets:
             attributes=stored.attributes,
             revision=stored.revision,
         )
-    except (OSError, msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
-        raise CityError(
-            f"cannot be read: {error}.", where=str(path), next="Import the city again."
-        ) from error
-    except CityError as error:
-        raise CityError(error.what, where=str(path), next=error.next) from error
+    except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
+        raise CityError(f"cannot be read: {error}.", next="Import the city again.") from error
 
 
 _DTYPES = {

@@ -44,19 +44,34 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Clock:
-    """Reads city time. Tests hand in a fake ``monotonic_ns``."""
+    """Reads city time. Tests hand in a fake ``monotonic_ns``.
+
+    ``before`` µs of ``mono`` had passed when this run began: a kernel that goes on from a snapshot sets it.
+    """
 
     def __init__(self, origin: Origin, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.origin = origin
+        self.before = 0
         self._monotonic_ns = monotonic_ns
 
-    def mono(self) -> int:
-        """City µs since the origin."""
+    def _since_origin(self) -> int:
         return int((self._monotonic_ns() - self.origin.mono_ns) * self.origin.speed) // 1000
+
+    def mono(self) -> int:
+        """City µs since the origin, and what had passed before."""
+        return self.before + self._since_origin()
 
     def utc(self) -> int:
         """City µs since 1970."""
-        return self.origin.utc + self.mono()
+        return self.origin.utc + self._since_origin()
+
+    def utc_at(self, mono: int) -> int:
+        """City µs since 1970 when ``mono`` is so much."""
+        return self.origin.utc + mono - self.before
+
+    def real_at(self, mono: int) -> float:
+        """CLOCK_MONOTONIC seconds when ``mono`` is so much."""
+        return self.origin.mono_ns / 1e9 + (mono - self.before) / 1e6 / self.origin.speed
 
     def wall_seconds(self, city_us: int) -> float:
         """How many real seconds ``city_us`` of city time last."""

@@ -61,6 +61,16 @@ class EdgesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     slots: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000
 
 
+class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[journal]``: under which ``name`` its heads are signed, and the folders of the ``witness`` who keeps them.
+
+    A witness belongs to the city, not to who runs the post: else it proves nothing.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,60}\Z")] = "ondijon"
+    witness: list[Path] = []
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -75,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     post: PostConfig
     time: TimeConfig = TimeConfig()
     edges: EdgesConfig = EdgesConfig()
+    journal: JournalConfig = JournalConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}
@@ -124,7 +135,10 @@ def from_table(raw: dict[str, Any], where: str, folder: Path) -> Config:
         data=folder / post.data,
         plugin_folder=folder / post.plugin_folder if post.plugin_folder else None,
     )
-    return msgspec.structs.replace(config, post=located)
+    journal = msgspec.structs.replace(
+        config.journal, witness=[folder / witness for witness in config.journal.witness]
+    )
+    return msgspec.structs.replace(config, post=located, journal=journal)
 
 
 def decode(table: Any, struct: type[T], where: str) -> T:

@@ -60,6 +60,12 @@ class WireError(OndijonError):
         super().__init__(what, where=where, next=next)
 
 
+class AuditError(OndijonError):
+    """A journal is not what was once written."""
+
+    exit_status = 1
+
+
 class JournalError(OndijonError):
     """The journal cannot promise durability any more; nothing may be acknowledged."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -23,9 +23,11 @@ class Place(msgspec.Struct):
 
 
 class FieldEvents:
-    """Knows which kinds may come from the field, and how far each gateway came while this kernel lives."""
+    """Knows which kinds may come from the field, and how far each gateway came: ``places``, where it is known."""
 
-    def __init__(self, declarations: Iterable[Declaration], assets: Assets) -> None:
+    def __init__(
+        self, declarations: Iterable[Declaration], assets: Assets, places: Mapping[str, Place] | None = None
+    ) -> None:
         self._kinds = {
             kind.name: (_decoder(kind, d.name), d.name)
             for d in declarations
@@ -33,11 +35,15 @@ class FieldEvents:
             if kind.from_field
         }
         self._assets = assets
-        self._places: dict[str, Place] = {}
+        self._places = dict(places or {})
 
     def renumber(self, assets: Assets) -> None:
         """Take the register after it changed."""
         self._assets = assets
+
+    def places(self) -> dict[str, Place]:
+        """How far each gateway came, for a snapshot."""
+        return {name: msgspec.structs.replace(place) for name, place in self._places.items()}
 
     def is_next(self, gateway: str, boot: int, message: FieldEvent) -> bool:
         """Whether this one comes next: false for one that was taken, and for one before which some are missing.

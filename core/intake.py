@@ -20,7 +20,7 @@ from core.assets import Assets
 from core.clock import Clock
 from core.errors import JournalError, WireError
 from core.event import Event
-from core.field import FieldEvents
+from core.field import FieldEvents, Place
 from core.inventory import AssetChange
 from core.journal import Journal, Record
 from core.kernel import Inputs, Outputs
@@ -129,6 +129,13 @@ class Intake(threading.Thread):
             inputs = Inputs(hand_overs, self._events, self._reports, self._changes, self._lies)
             self._events, self._reports, self._changes, self._lies = [], [], [], []
         return inputs
+
+    def settled(self) -> tuple[int, dict[str, Place]]:
+        """Up to which record every event has been in a step's inputs, and how far each gateway's events came."""
+        with self._lock:
+            waiting = [each.seq for each in self._uncommitted if each.event] + [e.seq for e in self._events]
+            through = min(waiting, default=self._journal.last() + 1) - 1
+            return through, self._field.places()
 
     def put(self, outputs: Outputs, seq: int) -> None:
         """Let a step's orders and answers out once the journal is durable up to ``seq``."""
@@ -281,23 +288,24 @@ class Intake(threading.Thread):
             self._field.took(gateway, boot, message.seq)
             self._uncommitted.append(Uncommitted(self._appended, None, gateway, boot, message.seq))
             return
-        try:
-            seq = self._journal.append([Record("event", 0, event.received_utc, link.encode(event))])
-        except JournalError:
-            # Not acknowledged: the gateway keeps it and sends it again. The reactor ends this kernel.
-            return
-        self._appended = seq
-        self.counts["field_events"] += 1
-        self._field.took(gateway, boot, message.seq)
-        event = msgspec.structs.replace(event, seq=seq)
-        self._uncommitted.append(Uncommitted(seq, event, gateway, boot, message.seq))
+        with self._lock:
+            try:
+                seq = self._journal.append([Record("event", 0, event.received_utc, link.encode(event))])
+            except JournalError:
+                # Not acknowledged: the gateway keeps it and sends it again. The reactor ends this kernel.
+                return
+            self._appended = seq
+            self.counts["field_events"] += 1
+            self._field.took(gateway, boot, message.seq)
+            event = msgspec.structs.replace(event, seq=seq)
+            self._uncommitted.append(Uncommitted(seq, event, gateway, boot, message.seq))
 
     def _let_out(self) -> None:
         durable = self._journal.durable().local
         while self._uncommitted and self._uncommitted[0].seq <= durable:
-            each = self._uncommitted.popleft()
-            if each.event is not None:
-                with self._lock:
+            with self._lock:
+                each = self._uncommitted.popleft()
+                if each.event is not None:
                     self._events.append(each.event)
             self._field.committed(each.gateway, each.boot, each.through)
             self._tell(each.gateway, wire.EventAck(each.boot, each.through))

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from core.assets import NONE, Assets
-from core.city import City
+from core.city import City, unpack_assets
 from core.declaration import AssetKind
 from core.errors import CityError
 from core.journal import Journal, Record
@@ -59,12 +59,11 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What the journal keeps of a start: which software, which trades, and which register, by its digest."""
+    """What the journal keeps of a start: which software, which trades, and how far the register is."""
 
     version: str
     plugins: tuple[str, ...]
-    assets: int
-    digest: str
+    revision: int
 
 
 def apply(city: City, changes: Sequence[AssetChange], kinds: Mapping[str, AssetKind]) -> City:
@@ -87,22 +86,20 @@ def resume(city: City, journal: Journal, kinds: Mapping[str, AssetKind]) -> City
 
     States and slots rest on the order of the register: those of one city would be given to another's lamps.
     """
-    city = city.with_assets(city.assets.knowing(kinds))
-    for seq, record in journal.read(kind=CHANGED):
+    saved = journal.register()
+    after, assets = (saved[0], unpack_assets(saved[1])) if saved else (0, city.assets)
+    n = len(city.assets)
+    if n > len(assets) or digest(city.assets, n) != digest(assets, n):
+        raise _another_city(f"its {n} assets are not those that this data was kept for.")
+    city = city.with_assets(assets.knowing(kinds))
+    for seq, record in journal.read(after, CHANGED):
         taken = msgspec.msgpack.decode(record.data, type=Changed)
         if taken.revision <= city.assets.revision:
             continue
         try:
-            if taken.revision != city.assets.revision + len(taken.changes):
-                raise CityError(f"it follows revision {taken.revision - len(taken.changes)} of a register.")
             city = apply(city, taken.changes, kinds)
         except CityError as error:
             raise _another_city(f"the journal's change {seq} does not fit: {error}") from error
-    started = [record for _, record in journal.read(kind=STARTED)]
-    if started:
-        last = msgspec.msgpack.decode(started[-1].data, type=Started)
-        if last.assets > len(city.assets) or last.digest != digest(city.assets, last.assets):
-            raise _another_city(f"its {last.assets} assets are not those that this data was kept for.")
     return city
 
 
@@ -114,11 +111,10 @@ def _another_city(what: str) -> CityError:
     )
 
 
-def started(city: City, plugins: Sequence[str], utc: int) -> Record:
+def started(city: City, plugins: Sequence[str], step: int, utc: int) -> Record:
     """The journal's record of this start."""
-    n = len(city.assets)
-    about = Started(version("ondijon"), tuple(plugins), n, digest(city.assets, n))
-    return Record(STARTED, 0, utc, msgspec.msgpack.encode(about))
+    about = Started(version("ondijon"), tuple(plugins), city.assets.revision)
+    return Record(STARTED, step, utc, msgspec.msgpack.encode(about))
 
 
 def digest(assets: Assets, n: int) -> str:

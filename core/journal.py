@@ -1,30 +1,43 @@
 """The journal: what was acknowledged, commanded and decided, committed before anybody acts on it.
 
-SQLite in WAL mode with synchronous=FULL behind a small interface: append, durable, read, truncate. One
-thread writes; records that arrive while a commit runs share the next one (group commit).
+SQLite in WAL mode with synchronous=FULL behind a small interface: append, save, durable, read, truncate. One
+thread writes; records that arrive while a commit runs share the next one (group commit), and what was appended
+together is committed together. Records are bound in a hash chain, whose head is signed from time to time.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from core.chain import GENESIS, linked
+from core.checkpoint import Signer
 from core.errors import JournalError
+from core.keeper import Keeper, Witness
 
 #: The format of the journal file. N reads N-1 and refuses N+1.
-FORMAT = 1
+FORMAT = 2
 
-#: Records that one commit takes at most, and that may wait for it.
+#: Records after which one commit takes no further batch, and that may wait for it.
 GROUP_MAX = 256
 WAITING_MAX = 100_000
 
-#: Kinds of record that are never forgotten: each start builds the register from them.
-KEPT = ("asset", "start")
+#: The chain's head is signed after so many records, or so long (s) after the first unsigned one.
+SIGN_RECORDS = 1000
+SIGN_S = 10.0
+#: Snapshots that are kept: where the last one is damaged, the one before it and a longer tail do.
+SNAPSHOTS = 2
+
+#: The kind of record that a snapshot has.
+SNAPSHOT = "snapshot"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -55,6 +68,21 @@ class Journal(Protocol):
     def append(self, records: Sequence[Record]) -> int:
         """Number and queue the records; return the last one's sequence. Raises JournalError when full or failed."""
 
+    def last(self) -> int:
+        """The sequence of the last record that was queued."""
+
+    def save(self, step: int, utc: int, snapshot: bytes, register: bytes | None = None) -> int:
+        """Queue a snapshot, and the register where it changed, with a record of their digests; return its sequence."""
+
+    def snapshots(self) -> Iterator[tuple[int, bytes]]:
+        """The kept snapshots that their records vouch for, newest first, each with its record's sequence."""
+
+    def register(self) -> tuple[int, bytes] | None:
+        """The register that was saved last, with its record's sequence."""
+
+    def old_states(self) -> dict[str, bytes]:
+        """The plugins' states of a journal of format 1, which had no snapshots."""
+
     def durable(self) -> Durable:
         """What is safe by now."""
 
@@ -62,36 +90,49 @@ class Journal(Protocol):
         """Committed records with a sequence above ``after``, in order; all, or those of one ``kind``."""
 
     def truncate(self, before: int) -> None:
-        """Forget records below ``before``, but for those of KEPT kinds."""
-
-    def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
-        """Store each plugin's state, replacing the last."""
-
-    def load_state(self, plugin: str) -> bytes | None:
-        """A plugin's last stored state."""
+        """Forget records below ``before`` that a signed head and a snapshot stand for."""
 
     def close(self) -> None:
         """Commit what waits and close."""
 
 
-_KEPT = "(" + ", ".join(f"'{kind}'" for kind in KEPT) + ")"
+class _Batch(msgspec.Struct, frozen=True):
+    """What is committed together: numbered records, and what the first of them vouches for."""
 
-_SCHEMA = f"""
+    records: list[tuple[int, Record]]
+    snapshot: bytes | None = None
+    register: bytes | None = None
+
+
+_digests = msgspec.msgpack.Decoder(tuple[bytes, bytes])
+
+_SCHEMA = """
 CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, step INTEGER NOT NULL,
     utc INTEGER NOT NULL, data BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS kept ON journal (kind, seq) WHERE kind IN {_KEPT};
-CREATE TABLE IF NOT EXISTS state (plugin TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoint (seq INTEGER PRIMARY KEY, head BLOB NOT NULL, note TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshot (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS register (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
 class SqliteJournal:
-    """The journal of a folder; ``on_durable`` is called from the writer's thread after each commit."""
+    """The journal of a folder; ``on_durable`` is called from the writer's thread after each commit.
 
-    def __init__(self, folder: Path, on_durable: Callable[[], None] = lambda: None) -> None:
+    ``name`` is the post's, under which the heads of the chain are signed; ``witness`` the folders they are shown in.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_durable: Callable[[], None] = lambda: None,
+        name: str = "ondijon",
+        witness: Sequence[Path] = (),
+    ) -> None:
         self.path = folder / "journal.sqlite"
         self._on_durable = on_durable
-        self._waiting: list[tuple[int, Record]] = []
+        self._waiting: deque[_Batch] = deque()
+        self._waiting_records = 0
         self._lock = threading.Condition()
         self._disk = threading.Lock()
         self._closing = False
@@ -100,22 +141,28 @@ class SqliteJournal:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = self._open()
             self.generation = self._begin()
-            self._next = (self._db.execute("SELECT max(seq) FROM journal").fetchone()[0] or 0) + 1
+            self._signer = Signer(folder / "audit.key", name)
+            self._head = self._recover()
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"cannot be opened: {error}.",
                 where=str(self.path),
                 next="Nothing was changed; check disk space and rights.",
             ) from error
-        self._durable = self._next - 1
+        self._next = self._durable + 1
+        self._signed_at = time.monotonic()
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
+        self.keeper = Keeper(self.path, [Witness(folder, name) for folder in witness])
+        self.keeper.start()
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA journal_size_limit=67108864")
+        # The keeper folds the log into the file, beside the commits; this is for the case that it cannot.
+        db.execute("PRAGMA wal_autocheckpoint=20000")
         db.executescript(_SCHEMA)
         return db
 
@@ -135,17 +182,49 @@ class SqliteJournal:
         generation: int = self._db.execute("SELECT value FROM about WHERE key='generation'").fetchone()[0]
         return generation
 
+    def _recover(self) -> bytes:
+        """The chain's head, from the last signed one on; a journal of format 1, without any, is chained whole."""
+        signed = self._db.execute("SELECT seq, head FROM checkpoint ORDER BY seq DESC LIMIT 1").fetchone()
+        head: bytes
+        self._signed: int
+        self._signed, head = signed or (0, GENESIS)
+        self._durable: int = self._signed
+        query = "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? ORDER BY seq"
+        for row in self._db.execute(query, (self._signed,)):
+            self._durable, head = row[0], linked(head, *row)
+        return head
+
     def append(self, records: Sequence[Record]) -> int:
-        """Number the records and queue them for the next commit; return the sequence of the last."""
+        """Number the records and queue them for the next commit, all in one; return the sequence of the last."""
         with self._lock:
             if self._failure is not None:
                 raise self._stopped() from self._failure
-            if len(self._waiting) + len(records) > WAITING_MAX:
-                raise JournalError(f"{len(self._waiting)} records wait for the disk.", where=str(self.path))
-            for record in records:
-                self._waiting.append((self._next, record))
-                self._next += 1
-            self._lock.notify()
+            if self._waiting_records + len(records) > WAITING_MAX:
+                raise JournalError(
+                    f"{self._waiting_records} records wait for the disk.", where=str(self.path)
+                )
+            if records:
+                self._queue(_Batch(list(enumerate(records, self._next))))
+            return self._next - 1
+
+    def last(self) -> int:
+        """The sequence of the last record that was queued."""
+        return self._next - 1
+
+    def _queue(self, batch: _Batch) -> None:
+        self._waiting.append(batch)
+        self._waiting_records += len(batch.records)
+        self._next += len(batch.records)
+        self._lock.notify()
+
+    def save(self, step: int, utc: int, snapshot: bytes, register: bytes | None = None) -> int:
+        """Queue a snapshot, and the register where it changed, with a record of their digests; return its sequence."""
+        digests = hashlib.sha256(snapshot).digest(), hashlib.sha256(register or b"").digest()
+        record = Record(SNAPSHOT, step, utc, msgspec.msgpack.encode(digests))
+        with self._lock:
+            if self._failure is not None:
+                raise self._stopped() from self._failure
+            self._queue(_Batch([(self._next, record)], snapshot, register))
             return self._next - 1
 
     def _stopped(self) -> JournalError:
@@ -162,71 +241,134 @@ class SqliteJournal:
     def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
         """Committed records above ``after``, read over a connection of its own."""
         db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        # The kept kinds have an index: they are few, and wanted at each start.
-        of_kind = f"kind = ? AND kind IN {_KEPT}" if kind in KEPT else "kind = ?"
-        where = f"seq > ? AND {of_kind}" if kind else "seq > ?"
-        query = f"SELECT seq, kind, step, utc, data FROM journal WHERE {where} ORDER BY seq"
+        query = (
+            "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? AND ? IN ('', kind) ORDER BY seq"
+        )
         try:
-            for seq, *columns in db.execute(query, (after, kind) if kind else (after,)):
+            for seq, *columns in db.execute(query, (after, kind)):
                 yield seq, Record(*columns)
         finally:
             db.close()
 
     def truncate(self, before: int) -> None:
-        """Forget records below ``before``, but for those of KEPT kinds."""
+        """Forget records below ``before``, up to the last signed head before both that and the oldest snapshot.
+
+        The head stays: from it on the chain can be checked.
+        """
         with self._disk:
-            self._db.execute(f"DELETE FROM journal WHERE seq < ? AND kind NOT IN {_KEPT}", (before,))
-
-    def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
-        """Store each plugin's state in one transaction. Raises JournalError where the disk does not take it."""
-        try:
-            with self._disk:
+            oldest = self._db.execute(
+                "SELECT min(seq) FROM (SELECT seq FROM snapshot UNION SELECT seq FROM register)"
+            )
+            limit = min(before, oldest.fetchone()[0] or 0)
+            head = self._db.execute("SELECT max(seq) FROM checkpoint WHERE seq < ?", (limit,)).fetchone()[0]
+            if head:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", states)
+                self._db.execute("DELETE FROM journal WHERE seq <= ?", (head,))
+                self._db.execute("DELETE FROM checkpoint WHERE seq < ?", (head,))
                 self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._failure = self._failure or error
-            raise self._stopped() from error
 
-    def load_state(self, plugin: str) -> bytes | None:
-        """A plugin's last stored state."""
-        found = self._db.execute("SELECT data FROM state WHERE plugin = ?", (plugin,)).fetchone()
-        return found[0] if found else None
+    def snapshots(self) -> Iterator[tuple[int, bytes]]:
+        """The kept snapshots that their records vouch for, newest first, each with its record's sequence."""
+        query = """SELECT snapshot.seq, snapshot.data, journal.data FROM snapshot JOIN journal USING (seq)
+            ORDER BY seq DESC"""
+        for seq, data, record in self._db.execute(query).fetchall():
+            if hashlib.sha256(data).digest() == _digests.decode(record)[0]:
+                yield seq, data
+
+    def old_states(self) -> dict[str, bytes]:
+        """The plugins' states of a journal of format 1, which had no snapshots."""
+        there = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'state'").fetchone()
+        return dict(self._db.execute("SELECT plugin, data FROM state").fetchall()) if there else {}
+
+    def register(self) -> tuple[int, bytes] | None:
+        """The register that was saved last, with its record's sequence. Raises JournalError where it is damaged."""
+        query = """SELECT register.seq, register.data, journal.data FROM register JOIN journal USING (seq)"""
+        found = self._db.execute(query).fetchone()
+        if not found:
+            return None
+        seq, data, record = found
+        if hashlib.sha256(data).digest() != _digests.decode(record)[1]:
+            raise JournalError(
+                "the saved register is damaged.",
+                where=str(self.path),
+                next="Restore the data folder from its backup: slots and states rest on the register.",
+            )
+        return seq, data
 
     def close(self) -> None:
-        """Commit what waits, stop the writer, close the file."""
+        """Commit what waits, sign the head, stop the writer, close the file."""
         with self._lock:
             self._closing = True
             self._lock.notify()
         self._writer.join()
+        self.keeper.close()
         self._db.close()
 
     def _write(self) -> None:
         while True:
-            with self._lock:
-                while not self._waiting and not self._closing:
-                    self._lock.wait()
-                group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
-                if not group:
-                    return
+            group = self._group()
             if not self._commit(group):
                 return
-            self._on_durable()
+            if group:
+                self._on_durable()
+            elif self._closing:
+                return
 
-    def _commit(self, group: Sequence[tuple[int, Record]]) -> bool:
-        rows = [(seq, r.kind, r.step, r.utc, r.data) for seq, r in group]
+    def _group(self) -> list[_Batch]:
+        """Whole batches, until there are enough; none when it is time to sign, or to end."""
+        with self._lock:
+            while not self._waiting and not self._closing:
+                unsigned = self._durable > self._signed
+                wait = self._signed_at + SIGN_S - time.monotonic() if unsigned else None
+                if (wait is not None and wait <= 0) or not self._lock.wait(wait):
+                    return []
+            group: list[_Batch] = []
+            records = 0
+            while self._waiting and records < GROUP_MAX:
+                group.append(self._waiting.popleft())
+                records += len(group[-1].records)
+            self._waiting_records -= records
+            return group
+
+    def _commit(self, group: Sequence[_Batch]) -> bool:
+        rows = [(seq, r.kind, r.step, r.utc, r.data) for batch in group for seq, r in batch.records]
+        head, last = self._head, self._durable
+        for row in rows:
+            last, head = row[0], linked(head, *row)
+        signs = last > self._signed and (
+            last - self._signed >= SIGN_RECORDS
+            or time.monotonic() - self._signed_at >= SIGN_S
+            or (self._closing and not group)
+        )
         try:
             with self._disk:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?)", rows)
+                for batch in group:
+                    self._keep(batch)
+                if signs:
+                    self._db.execute(
+                        "INSERT INTO checkpoint VALUES (?, ?, ?)", (last, head, self._signer.sign(last, head))
+                    )
                 self._db.execute("COMMIT")
         except Exception as error:
             # A failed fsync leaves the page cache unknown: never try again, never acknowledge (reliability).
             self._failure = error
             self._on_durable()
             return False
-        self._durable = group[-1][0]
+        self._head, self._durable = head, last
+        if signs:
+            self._signed, self._signed_at = last, time.monotonic()
         return True
+
+    def _keep(self, batch: _Batch) -> None:
+        seq = batch.records[0][0]
+        if batch.snapshot is not None:
+            self._db.execute("INSERT INTO snapshot VALUES (?, ?)", (seq, batch.snapshot))
+            older = "SELECT seq FROM snapshot ORDER BY seq DESC LIMIT ?"
+            self._db.execute(f"DELETE FROM snapshot WHERE seq NOT IN ({older})", (SNAPSHOTS,))
+        if batch.register is not None:
+            self._db.execute("INSERT OR REPLACE INTO register VALUES (1, ?, ?)", (seq, batch.register))
 
     @property
     def failed(self) -> Exception | None:

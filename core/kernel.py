@@ -23,7 +23,9 @@ from core.journal import Record
 from core.operators import Answer, ChangesTaken
 from core.plugins import Plugin
 from core.register import Numbering
+from core.snapshot import Snapshot
 from core.table import HandOver, Table, TableView
+from core.tail import Again, Tail
 from core.wire import TEXT_MAX, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for and silent commands are ended.
@@ -128,6 +130,49 @@ class Kernel:
                 self._trouble("limit_reached", now, plugin=plugin.name, what="proposals")
         self._turn(now, outputs)
         return outputs
+
+    def resume(self, snapshot: Snapshot | None, tail: Tail, now: Now) -> Outputs:
+        """Go on from a snapshot and what was journaled since; return what is to be said of it.
+
+        The plugins have begun with their states of the snapshot already. They see again what was consumed since;
+        of what they then propose only views count, because the rest is journaled. How far open commands came
+        nobody knows: the devices end their leases by themselves.
+        """
+        outputs = Outputs()
+        if snapshot is not None:
+            for plugin in self.plugins:
+                plugin.due = dict(snapshot.due.get(plugin.name, {}))
+            self.alarms.restore(snapshot.alarms)
+        for utc, changed in tail.alarms:
+            self.alarms.again(self._index(changed.asset), changed, utc)
+        for again in tail.again:
+            for plugin in self.plugins:
+                self._see_again(plugin, again, now, outputs)
+        for command in tail.commands.values():
+            data = vocabulary.CommandEnded(command.id, command.verb, command.by, "unknown", "restart")
+            self._emit("post.command.ended", data, now, None, outputs)
+        return outputs
+
+    def _index(self, asset: str) -> int:
+        return self.city.assets.index[asset] if asset else POST_ASSET
+
+    def _see_again(self, plugin: Plugin, again: Again, now: Now, outputs: Outputs) -> None:
+        mine = self._read(plugin, again.events, outputs)
+        if not mine:
+            return
+        mono = now.mono - (now.utc - again.utc)
+        then = Now(again.step, again.utc, mono, self.seed, plugin.name)
+        before = state.copy(plugin.state)
+        try:
+            proposed = plugin.call("on_events", now=then, events=mine, table=self.table.view())
+        except Exception as error:
+            plugin.state = before
+            plugin.errors += 1
+            outputs.faults.append(f"plugin {plugin.name}: on_events raised {error!r} on what it saw before.")
+            return
+        for proposal in proposed:
+            if isinstance(proposal, proposals.Publish):
+                self._settle(plugin, then, None, proposal, outputs)
 
     def digest(self) -> str:
         """SHA-256 over the table and every plugin's state: two equal runs agree after each step."""

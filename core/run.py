@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.clock import Clock, Origin
-from core.config import EdgesConfig
+from core.config import EdgesConfig, JournalConfig
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -33,6 +33,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     plugin_config: dict[str, dict[str, Any]]
     adapter_config: dict[str, dict[str, Any]]
     edges: EdgesConfig
+    journal: JournalConfig = JournalConfig()
     origin: Origin
     step_us: int
     seed: int

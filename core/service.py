@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,18 +16,21 @@ from core import city as cities
 from core import inventory, status
 from core import plugins as plugin_host
 from core import run as runs
+from core import snapshot as snapshots
 from core.clock import Now
 from core.errors import JournalError, OndijonError
-from core.field import FieldEvents
+from core.field import FieldEvents, Place
 from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
 from core.kernel import Inputs, Kernel, Outputs
+from core.reactor import Reactor
 from core.run import Run
+from core.snapshot import Snapshot
 
 log = structlog.get_logger()
 
-#: States are stored this often (s), and at an orderly stop.
+#: A snapshot is stored this often (s), and at an orderly stop.
 SAVE_S = 60.0
 
 #: A sleep is no longer (s): a step may be a minute, a stop may not.
@@ -45,27 +48,46 @@ class Service:
         self.clock = run.clock()
         city = cities.load(run.city)
         plugins = plugin_host.load(run.plugins, run.plugin_folder)
-        self.journal: Journal = SqliteJournal(run.data, self._on_durable)
+        self.journal: Journal = SqliteJournal(
+            run.data, self._on_durable, run.journal.name, run.journal.witness
+        )
         declarations = [plugin.declaration for plugin in plugins]
         kinds = {kind.name: kind for declaration in declarations for kind in declaration.assets}
         city = inventory.resume(city, self.journal, kinds)
+        snapshot = snapshots.newest(self.journal)
         for plugin in plugins:
             plugin.configure(run.plugin_config.get(plugin.name, {}))
-            plugin.begin(city, self.journal.load_state(plugin.name))
+            plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
         self.kernel = Kernel(city, plugins, self.journal.generation, run.seed)
         self.kernel.register.check_room(run.edges.slots)
-        self.journal.append([inventory.started(city, run.plugins, self.clock.utc())])
+        self.reactor = Reactor(self.kernel, self.journal, snapshot)
         self.views = status.Views()
         self.faults: list[str] = []
         self.ages = Histogram()
         self.steps = 0
         self.skipped = 0
-        self._step = self.clock.mono() // run.step_us
-        self._events: list[Any] = []
         self._stopping = False
-        self._told = self._saved = time.monotonic()
-        field = FieldEvents(declarations, self.kernel.city.assets)
+        self._told, self._saved = time.monotonic(), 0.0
+        places = self._resume(snapshot)
+        field = FieldEvents(declarations, self.kernel.city.assets, places)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, field)
+
+    def _resume(self, snapshot: Snapshot | None) -> Mapping[str, Place]:
+        """Go on where the journal ends; return how far each gateway's events came. City time goes on too."""
+        if snapshot is not None:
+            # Down or not, time passed: by the only clock that outlives a machine.
+            passed = max(0, self.clock.utc() - snapshot.utc)
+            self.clock.before = snapshot.mono + passed - self.clock.mono()
+        self._step = max(self.clock.mono() // self.run.step_us, snapshot.step + 1 if snapshot else 0)
+        now = self._now(self._step)
+        started = inventory.started(self.kernel.city, self.run.plugins, now.step, now.utc)
+        outputs, places = self.reactor.resume(now, [started])
+        self._note(outputs)
+        return places
+
+    def _now(self, step: int) -> Now:
+        mono = step * self.run.step_us
+        return Now(step, self.clock.utc_at(mono), mono)
 
     def _on_durable(self) -> None:
         if hasattr(self, "intake"):
@@ -73,8 +95,7 @@ class Service:
 
     def _next_step_at(self) -> float:
         """CLOCK_MONOTONIC seconds of the first step that has not taken its inputs."""
-        origin = self.run.origin
-        return origin.mono_ns / 1e9 + (self._step + 1) * self.run.step_us / 1e6 / origin.speed
+        return self.clock.real_at((self._step + 1) * self.run.step_us)
 
     def main(self) -> None:
         """Step until asked to stop, then store the states and leave the final figures."""
@@ -113,35 +134,31 @@ class Service:
         """One step: take, think, journal, let out."""
         inputs = self.intake.take()
         self._step = step
-        mono = step * self.run.step_us
-        now = Now(step, self.run.origin.utc + mono, mono)
-        events, self._events = [*inputs.events, *self._events], []
+        now = self._now(step)
         self._count_ages(inputs)
-        outputs = self.kernel.step(now, msgspec.structs.replace(inputs, events=events))
-        self.steps += 1
-        self._journal(now, outputs)
-        for published in outputs.views:
-            self.views.take(published)
-        for fault in outputs.faults:
-            # One that repeats at each step would fill the disk with itself.
-            if fault not in self.faults:
-                log.error("fault", what=fault)
-        self.faults = (self.faults + outputs.faults)[-20:]
-        self._periodically()
-
-    def _journal(self, now: Now, outputs: Outputs) -> None:
-        records = outputs.records + [
-            Record("event", now.step, now.utc, status.encode(event)) for event in outputs.events
-        ]
         try:
-            last = self.journal.append(records) if records else 0
+            outputs, last = self.reactor.turn(now, inputs)
         except JournalError as error:
             log.critical("journal", why=str(error))
             raise
-        first = last - len(outputs.events) + 1
-        self._events = [
-            msgspec.structs.replace(event, seq=first + i) for i, event in enumerate(outputs.events)
-        ]
+        self.steps += 1
+        self._let_out(outputs, last)
+        self._note(outputs)
+        self._periodically()
+
+    def _note(self, outputs: Outputs) -> None:
+        for published in outputs.views:
+            self.views.take(published)
+        self._note_faults(outputs.faults)
+
+    def _note_faults(self, faults: Sequence[str]) -> None:
+        for fault in faults:
+            # One that repeats at each step would fill the disk with itself.
+            if fault not in self.faults:
+                log.error("fault", what=fault)
+        self.faults = [*self.faults, *faults][-20:]
+
+    def _let_out(self, outputs: Outputs, last: int) -> None:
         if outputs.renumbered:
             self.intake.renumber(self.kernel.register, self.kernel.city.assets, last)
         self.intake.put(outputs, last)
@@ -162,14 +179,10 @@ class Service:
                     self._publish_layer(layer.metric)
         if now - self._saved >= SAVE_S:
             self._saved = now
-            self._save_states()
+            self._save()
 
-    def _save_states(self) -> None:
-        states, faults = plugin_host.stored(self.kernel.plugins)
-        self.journal.save_states(states)
-        for fault in faults:
-            log.error("fault", what=fault)
-        self.faults = (self.faults + faults)[-20:]
+    def _save(self) -> None:
+        self._note_faults(self.reactor.save(self._now(self._step), *self.intake.settled()))
 
     def _publish_layer(self, metric: str) -> None:
         number = self.kernel.numbering.metric_index[metric]
@@ -211,7 +224,7 @@ class Service:
     def _finish(self) -> None:
         # The edges were stopped first: one more step takes what they handed over last.
         self.turn(self._step + 1)
-        self._save_states()
+        self._save()
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()
         self.journal.close()

@@ -177,6 +177,7 @@ class Supervisor:
             plugin_config=config.plugins,
             adapter_config=config.adapters,
             edges=config.edges,
+            journal=config.journal,
             origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
             step_us=config.post.step_ms * 1000,
             seed=config.post.seed,

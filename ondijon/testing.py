@@ -11,7 +11,7 @@ No process, no socket; a post is built in some milliseconds.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,8 +20,9 @@ import msgspec
 import numpy as np
 
 from core import city as cities
+from core import inventory, proposals, status
 from core import plugins as plugin_host
-from core import proposals
+from core import snapshot as snapshots
 from core.alarms import Alarm
 from core.assets import NONE, Assets
 from core.city import Communes, Description, Streets, arcs
@@ -32,6 +33,7 @@ from core.inventory import AssetChange
 from core.journal import Durable, Record
 from core.kernel import Inputs, Kernel, Outputs
 from core.plugins import Plugin
+from core.reactor import Reactor
 from core.table import HandOver
 from core.wire import Fault, Order, Refused, Reports
 
@@ -190,9 +192,10 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.states: dict[str, bytes] = {}
         self.hold = False
         self._durable = 0
+        self._snapshots: list[tuple[int, bytes]] = []
+        self._register: tuple[int, bytes] | None = None
 
     def append(self, records: Sequence[Record]) -> int:
         """Number and keep the records."""
@@ -200,6 +203,30 @@ class MemoryJournal:
         if not self.hold:
             self._durable = len(self.records)
         return len(self.records)
+
+    def last(self) -> int:
+        """The sequence of the last record."""
+        return len(self.records)
+
+    def save(self, step: int, utc: int, snapshot: bytes, register: bytes | None = None) -> int:
+        """Keep a snapshot."""
+        seq = self.append([Record("snapshot", step, utc, b"")])
+        self._snapshots.append((seq, snapshot))
+        if register is not None:
+            self._register = seq, register
+        return seq
+
+    def snapshots(self) -> Iterator[tuple[int, bytes]]:
+        """The kept snapshots, newest first."""
+        return reversed(self._snapshots)
+
+    def old_states(self) -> dict[str, bytes]:
+        """This journal is as new as its test."""
+        return {}
+
+    def register(self) -> tuple[int, bytes] | None:
+        """The register that was kept last."""
+        return self._register
 
     def durable(self) -> Durable:
         """The last sequence that counts as safe."""
@@ -213,14 +240,6 @@ class MemoryJournal:
 
     def truncate(self, before: int) -> None:
         """A test's journal forgets nothing."""
-
-    def save_states(self, states: Iterable[tuple[str, bytes]]) -> None:
-        """Keep the states."""
-        self.states |= dict(states)
-
-    def load_state(self, plugin: str) -> bytes | None:
-        """A kept state."""
-        return self.states.get(plugin)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -254,8 +273,9 @@ class Post:
         self.plugins: list[Plugin] = plugin_host.load(names, modules=modules)
         for plugin in self.plugins:
             plugin.configure((config or {}).get(plugin.name, {}))
-            plugin.begin(city)
-        self.kernel = Kernel(city, self.plugins, self.journal.generation, seed)
+        self._seed = seed
+        self._city = city
+        self._begin()
         self.events: list[Event] = []
         self.orders: list[tuple[str, Order]] = []
         self.faults: list[str] = []
@@ -291,21 +311,19 @@ class Post:
 
     def event(self, kind: str, data: msgspec.Struct | dict[str, Any], asset: str | None = None) -> None:
         """An event arrives from outside and is committed."""
-        seq = self.journal.append([Record("event", 0, self.utc, b"")])
-        index = self.kernel.city.assets.index[asset] if asset else None
-        self._next_events.append(
-            Event(
-                seq=seq,
-                kind=kind,
-                at_utc=self.utc,
-                received_utc=self.utc,
-                mono=self.mono,
-                source=Source(gateway="test"),
-                trade=kind.partition(".")[0],
-                asset=index,
-                data=data,
-            )
+        event = Event(
+            seq=0,
+            kind=kind,
+            at_utc=self.utc,
+            received_utc=self.utc,
+            mono=self.mono,
+            source=Source(gateway="test", seq=self.journal.last() + 1),
+            trade=kind.partition(".")[0],
+            asset=self.kernel.city.assets.index[asset] if asset else None,
+            data=data,
         )
+        seq = self.journal.append([Record("event", 0, self.utc, status.encode(event))])
+        self._next_events.append(msgspec.structs.replace(event, seq=seq))
 
     def report(self, gateway: str, executed: int, failed: Sequence[tuple[int, Fault]] = ()) -> None:
         """A gateway answers its orders up to number ``executed``."""
@@ -322,10 +340,10 @@ class Post:
 
     def step(self) -> Outputs:
         """One step of the kernel."""
-        now = Now(self.mono // STEP_US, self.utc, self.mono)
+        now = self._at(self.mono)
         inputs = Inputs(self._hand_over(), self._next_events, self._reports, self._changes)
         self._next_events, self._reports, self._changes = [], [], []
-        outputs = self.kernel.step(now, inputs)
+        outputs, _ = self.reactor.turn(now, inputs)
         self._keep(outputs)
         self.mono += STEP_US
         if self._reload:
@@ -347,6 +365,33 @@ class Post:
             before = plugin.digest()
             plugin.begin(self.kernel.city, plugin.stored())
             assert plugin.digest() == before, f"the state of {plugin.name} does not survive a restart"
+
+    def save(self) -> None:
+        """A snapshot is stored, as each minute and at an orderly stop."""
+        waiting = [event.seq for event in self._next_events]
+        through = min(waiting, default=self.journal.last() + 1) - 1
+        self.faults += self.reactor.save(self._at(self.mono - STEP_US), through, {})
+
+    def crash(self) -> None:
+        """The post is killed and started again: it goes on from its last snapshot and its journal."""
+        self.journal.generation += 1
+        self._next_events, self._samples, self._reports, self._changes = [], [], [], []
+        self.views.clear()
+        self._keep(self._begin())
+
+    def _begin(self) -> Outputs:
+        kinds = {kind.name: kind for plugin in self.plugins for kind in plugin.declaration.assets}
+        city = inventory.resume(self._city, self.journal, kinds)
+        snapshot = snapshots.newest(self.journal)
+        for plugin in self.plugins:
+            plugin.due = {}
+            plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
+        self.kernel = Kernel(city, self.plugins, self.journal.generation, self._seed)
+        self.reactor = Reactor(self.kernel, self.journal, snapshot)
+        return self.reactor.resume(self._at(self.mono))[0]
+
+    def _at(self, mono: int) -> Now:
+        return Now(mono // STEP_US, self.origin + mono, mono)
 
     def digest(self) -> str:
         """The hash of table and states."""
@@ -393,12 +438,8 @@ class Post:
         ]
 
     def _keep(self, outputs: Outputs) -> None:
-        records = [*outputs.records, *(Record("event", 0, event.at_utc, b"") for event in outputs.events)]
-        last = self.journal.append(records)
-        first = last - len(outputs.events) + 1
-        numbered = [msgspec.structs.replace(e, seq=first + i) for i, e in enumerate(outputs.events)]
-        self._next_events = numbered
-        self.events += numbered
+        emitted = self.reactor.emitted
+        self.events += emitted[len(emitted) - len(outputs.events) :]
         self.orders += outputs.orders
         self.faults += outputs.faults
         for published in outputs.views:

@@ -8,6 +8,7 @@ import sys
 import click
 import structlog
 
+from adapters.cli.audit import audit
 from adapters.cli.check import check
 from adapters.cli.city import city
 from adapters.cli.demo import demo
@@ -43,6 +44,7 @@ def main() -> None:
       ondijon check ondijon.toml         is it right?
       ondijon run --config ondijon.toml  the service
       ondijon top                        what it does, live
+      ondijon audit verify DATA          is its journal what was written?
 
     Every command tells more with --help. An error is one sentence and an exit status: 78 a wrong
     configuration, 65 a city or state that cannot be used, 74 a journal that cannot be written.
@@ -53,5 +55,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, top):
+for command in (demo, city, example, check, run, top, audit):
     main.add_command(command)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.audit import verify
+from core import snapshot
 from core.errors import JournalError
 from core.journal import GROUP_MAX, Record, SqliteJournal
 
@@ -39,13 +41,10 @@ def test_what_is_durable_is_read_back_in_order(tmp_path: Path) -> None:
 def test_a_second_start_goes_on_numbering_in_a_new_generation(tmp_path: Path) -> None:
     first = SqliteJournal(tmp_path)
     last = first.append(records(5))
-    first.save_states([("lighting", b"one"), ("snow", b"two")])
     first.close()
     second = SqliteJournal(tmp_path)
     assert second.generation == first.generation + 1
     assert second.append(records(1)) == last + 1
-    assert second.load_state("lighting") == b"one"
-    assert second.load_state("roads") is None
     second.close()
 
 
@@ -91,19 +90,77 @@ def test_a_failed_write_is_never_tried_again_and_nothing_more_is_promised(tmp_pa
     again.close()
 
 
-def test_truncating_forgets_only_what_is_older(tmp_path: Path) -> None:
+def test_what_was_appended_together_is_committed_together(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path)
-    wait_durable(journal, journal.append(records(10)))
-    journal.truncate(6)
-    assert [seq for seq, _ in journal.read()] == [6, 7, 8, 9, 10]
+    commits: list[int] = []
+    journal._on_durable = lambda: commits.append(journal.durable().local)
+    ends = [journal.append(records(n)) for n in (1, GROUP_MAX + 50, 3, 2 * GROUP_MAX)]
+    wait_durable(journal, ends[-1])
     journal.close()
+    assert set(commits) <= set(ends)
+
+
+def test_snapshots_are_kept_by_their_digest(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    assert journal.register() is None
+    seqs = [journal.save(i, i, b"snapshot %d" % i, b"register" if i == 1 else None) for i in range(4)]
+    wait_durable(journal, seqs[-1])
+    assert list(journal.snapshots()) == [(seqs[3], b"snapshot 3"), (seqs[2], b"snapshot 2")]
+    assert journal.register() == (seqs[1], b"register")
+    journal._db.execute("UPDATE snapshot SET data = x'00' WHERE seq = ?", (seqs[3],))
+    assert list(journal.snapshots()) == [(seqs[2], b"snapshot 2")], "a damaged one is passed over"
+    journal._db.execute("UPDATE register SET data = x'00'")
+    with pytest.raises(JournalError, match="the saved register is damaged"):
+        journal.register()
+    journal.close()
+
+
+def test_truncating_stops_at_a_signed_head_before_the_oldest_snapshot(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("core.journal.SIGN_RECORDS", 5)
+    journal = SqliteJournal(tmp_path)
+    for _ in range(20):
+        wait_durable(journal, journal.append(records(1)))
+    journal.truncate(15)
+    assert len(list(journal.read())) == 20, "without a snapshot all is needed"
+    kept = journal.save(1, 1, b"a snapshot", b"a register")
+    wait_durable(journal, journal.append(records(10)))
+    journal.truncate(13)
+    assert [seq for seq, _ in journal.read()] == list(range(11, 32)), "10 is the last head before 13"
+    journal.truncate(1 << 40)
+    assert next(seq for seq, _ in journal.read()) <= kept
+    journal.close()
+    again = SqliteJournal(tmp_path)
+    assert again.append(records(1)) == 32
+    again.close()
+    assert verify.check(tmp_path, None, None).last == 32
+
+
+def test_a_journal_of_format_1_goes_on(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+        db.executescript(
+            """CREATE TABLE journal (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, step INTEGER NOT NULL,
+                utc INTEGER NOT NULL, data BLOB NOT NULL);
+            CREATE TABLE state (plugin TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+            CREATE TABLE about (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+            INSERT INTO about VALUES ('format', 1), ('generation', 7);
+            INSERT INTO state VALUES ('lighting', x'01');
+            INSERT INTO journal VALUES (1, 'event', 1, 5, x'80'), (2, 'event', 2, 9, x'80');"""
+        )
+    journal = SqliteJournal(tmp_path)
+    assert journal.generation == 8
+    newest = snapshot.newest(journal)
+    assert newest is not None
+    assert (newest.plugins, newest.after, newest.utc) == ({"lighting": b"\1"}, 2, 9)
+    journal.append(records(1))
+    journal.close()
+    assert verify.check(tmp_path, None, None).records == 3
 
 
 def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     SqliteJournal(tmp_path).close()
     with sqlite3.connect(tmp_path / "journal.sqlite") as db:
         db.execute("UPDATE about SET value = 99 WHERE key = 'format'")
-    with pytest.raises(JournalError, match="written in format 99, this version reads up to 1"):
+    with pytest.raises(JournalError, match="written in format 99, this version reads up to 2"):
         SqliteJournal(tmp_path)
 
 

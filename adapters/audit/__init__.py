@@ -1,0 +1,1 @@
+"""The auditor's side: checks a journal without any code of the kernel that wrote it."""

@@ -1,0 +1,84 @@
+"""The kernel with its journal: a step and what it consumed are one commit, and a restart goes on where that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from core import city as cities
+from core import plugins as plugin_host
+from core import snapshot as snapshots
+from core import status
+from core import tail as tails
+from core.clock import Now
+from core.event import Event
+from core.field import Place
+from core.journal import Journal, Record
+from core.kernel import Inputs, Kernel, Outputs
+from core.snapshot import OpenCommand, Snapshot
+
+
+class Reactor:
+    """Not thread-safe: whoever turns it does all."""
+
+    def __init__(self, kernel: Kernel, journal: Journal, snapshot: Snapshot | None) -> None:
+        self.kernel = kernel
+        self._journal = journal
+        self._snapshot = snapshot
+        self._states = dict(snapshot.plugins) if snapshot else {}
+        #: What the last step emitted; the next one takes it.
+        self.emitted: list[Event] = []
+        self._saved_revision = -1
+
+    def resume(self, now: Now, records: Sequence[Record] = ()) -> tuple[Outputs, Mapping[str, Place]]:
+        """Go on where the journal ends, and journal that; return what is to be said, and each gateway's place."""
+        read = (kind for plugin in self.kernel.plugins for kind in plugin.declaration.reads.events)
+        tail = tails.read(self._journal, self._snapshot, frozenset(read))
+        outputs = self.kernel.resume(self._snapshot, tail, now)
+        outputs.records += records
+        self._commit(now, (), outputs)
+        self.emitted = [*tail.fresh, *self.emitted]
+        return outputs, tail.places
+
+    def turn(self, now: Now, inputs: Inputs) -> tuple[Outputs, int]:
+        """One step; return its outputs and the record after which they may leave. Raises JournalError."""
+        events = [*inputs.events, *self.emitted]
+        outputs = self.kernel.step(now, msgspec.structs.replace(inputs, events=events))
+        return outputs, self._commit(now, events, outputs)
+
+    def _commit(self, now: Now, consumed: Sequence[Event], outputs: Outputs) -> int:
+        records = [tails.consumed(consumed, now.step, now.utc)] if consumed else []
+        records += outputs.records
+        records += [Record("event", now.step, now.utc, status.encode(event)) for event in outputs.events]
+        last = self._journal.append(records) if records else 0
+        first = last - len(outputs.events) + 1
+        self.emitted = [
+            msgspec.structs.replace(event, seq=first + i) for i, event in enumerate(outputs.events)
+        ]
+        return last
+
+    def save(self, now: Now, through: int, places: Mapping[str, Place]) -> list[str]:
+        """Store a snapshot after the step of ``now``; return a sentence for each state that cannot be stored.
+
+        All events up to record ``through`` have been in a step's inputs; ``places`` are the gateways'.
+        """
+        states, faults = plugin_host.stored(self.kernel.plugins)
+        # Of one that cannot be stored the last one stays.
+        self._states |= dict(states)
+        snapshot = Snapshot(
+            after=min([through, *(event.seq - 1 for event in self.emitted)]),
+            step=now.step,
+            utc=now.utc,
+            mono=now.mono,
+            plugins=self._states,
+            due={plugin.name: plugin.due for plugin in self.kernel.plugins},
+            alarms=self.kernel.alarms.stored(),
+            commands=[OpenCommand(c.id, c.verb_name, c.by) for c in self.kernel.commands.open.values()],
+            places=dict(places),
+        )
+        assets = self.kernel.city.assets
+        register = cities.pack_assets(assets) if assets.revision != self._saved_revision else None
+        self._journal.save(now.step, now.utc, snapshots.encode(snapshot), register)
+        self._saved_revision = assets.revision
+        return faults

@@ -1,0 +1,73 @@
+"""A snapshot: all that the kernel keeps between two steps, but for the table, which the edges fill anew."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.alarms import Stored
+from core.errors import JournalError
+from core.field import Place
+from core.journal import Journal
+
+#: The format of a snapshot. N reads N-1 and refuses N+1.
+FORMAT = 1
+
+
+class OpenCommand(msgspec.Struct, frozen=True):
+    """A command that has not come to its end: enough to say so after a restart."""
+
+    id: str
+    verb: str
+    by: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The kernel after ``step``, at ``utc`` and ``mono`` µs.
+
+    All records of the journal up to ``after`` are in it; of later ones, those of this step and before.
+    ``plugins`` holds each state as it is stored, ``due`` the mono µs of each plugin's next ticks; ``places``
+    how far each gateway's events came.
+    """
+
+    format: int = FORMAT
+    after: int
+    step: int
+    utc: int
+    mono: int
+    plugins: dict[str, bytes]
+    due: dict[str, dict[str, int]] = {}
+    alarms: Stored = Stored([], [], [])
+    commands: list[OpenCommand] = []
+    places: dict[str, Place] = {}
+
+
+encode = msgspec.msgpack.Encoder().encode
+
+
+def decode(data: bytes) -> Snapshot:
+    """A snapshot. Raises JournalError where it is none, or of a newer version."""
+    try:
+        version = msgspec.msgpack.decode(data, type=_Format).format
+        if version > FORMAT:
+            raise JournalError(
+                f"a snapshot of format {version}, this version reads up to {FORMAT}.",
+                next="Start the newer version again; nothing was touched.",
+            )
+        return msgspec.msgpack.decode(data, type=Snapshot)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise JournalError(f"a snapshot cannot be read: {error}.") from error
+
+
+def newest(journal: Journal) -> Snapshot | None:
+    """The newest snapshot that is whole; a damaged one is passed over, for the one before it and a longer tail."""
+    for _, data in journal.snapshots():
+        return decode(data)
+    states = journal.old_states()
+    if not states:
+        return None
+    utc = max((record.utc for _, record in journal.read(journal.last() - 1)), default=0)
+    return Snapshot(after=journal.last(), step=0, utc=utc, mono=0, plugins=states)
+
+
+class _Format(msgspec.Struct):
+    format: int

@@ -1,0 +1,120 @@
+"""What the journal holds since a snapshot: with it the post goes on where it stood, and not where the snapshot was.
+
+A step journals which events it consumed, in one commit with all that came of them. So every event is known
+to be one of three: in the snapshot; consumed since, so that its consequences are journaled and only the trades'
+states must see it again; or consumed by nobody yet, so that the first step takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from core.event import Event, Source
+from core.field import Place
+from core.journal import Journal, Record
+from core.snapshot import OpenCommand, Snapshot
+from core.vocabulary import AlarmChanged, CommandEnded
+
+#: The journal's kind of record for the events that a step consumed.
+CONSUMED = "step"
+
+
+class Again(msgspec.Struct, frozen=True):
+    """The events that one step consumed, and when that was."""
+
+    step: int
+    utc: int
+    events: list[Event]
+
+
+class Tail(msgspec.Struct):
+    """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand."""
+
+    again: list[Again] = []
+    fresh: list[Event] = []
+    alarms: list[tuple[int, AlarmChanged]] = []
+    commands: dict[str, OpenCommand] = {}
+    places: dict[str, Place] = {}
+
+
+class _Head(msgspec.Struct):
+    kind: str
+    source: Source
+
+
+class _Command(msgspec.Struct):
+    id: str
+    verb: str
+    by: str
+    state: str
+
+
+_head = msgspec.msgpack.Decoder(_Head)
+_event = msgspec.msgpack.Decoder(Event)
+_command = msgspec.msgpack.Decoder(_Command)
+_ranges = msgspec.msgpack.Decoder(list[tuple[int, int]])
+
+
+def consumed(events: Iterable[Event], step: int, utc: int) -> Record:
+    """The record of the events that a step consumed: their places in the journal, as ranges."""
+    ranges: list[list[int]] = []
+    for seq in sorted(event.seq for event in events):
+        if ranges and seq == ranges[-1][1] + 1:
+            ranges[-1][1] = seq
+        else:
+            ranges.append([seq, seq])
+    return Record(CONSUMED, step, utc, msgspec.msgpack.encode(ranges))
+
+
+def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) -> Tail:
+    """The tail after ``snapshot`` (None: the whole journal). Only events of the ``wanted`` kinds are decoded whole."""
+    after, step = (snapshot.after, snapshot.step) if snapshot else (0, -1)
+    tail = Tail()
+    if snapshot:
+        tail.commands = {command.id: command for command in snapshot.commands}
+        tail.places = dict(snapshot.places)
+    waiting: dict[int, bytes] = {}
+    for seq, record in journal.read(after):
+        if record.kind == "event":
+            _take_event(seq, record, step, wanted, waiting, tail)
+        elif record.kind == "command" and record.step > step:
+            command = _command.decode(record.data)
+            if command.state != "refused":
+                tail.commands[command.id] = OpenCommand(command.id, command.verb, command.by)
+        elif record.kind == CONSUMED:
+            data = _of_ranges(_ranges.decode(record.data), waiting)
+            if record.step > step and data:
+                tail.again.append(Again(record.step, record.utc, [_numbered(*each) for each in data]))
+    tail.fresh = [_numbered(seq, data) for seq, data in waiting.items() if data]
+    return tail
+
+
+def _take_event(
+    seq: int, record: Record, step: int, wanted: frozenset[str], waiting: dict[int, bytes], tail: Tail
+) -> None:
+    head = _head.decode(record.data)
+    if head.source.gateway:
+        tail.places[head.source.gateway] = Place(head.source.boot, head.source.seq, head.source.seq)
+    elif record.step > step and head.kind == "post.command.ended":
+        ended = msgspec.convert(_event.decode(record.data).data, CommandEnded)
+        tail.commands.pop(ended.command, None)
+    elif record.step > step and head.kind == "post.alarm.changed":
+        tail.alarms.append((record.utc, msgspec.convert(_event.decode(record.data).data, AlarmChanged)))
+    # A kind that nobody reads need not be seen again.
+    waiting[seq] = record.data if head.kind in wanted else b""
+
+
+def _of_ranges(ranges: Sequence[tuple[int, int]], waiting: dict[int, bytes]) -> list[tuple[int, bytes]]:
+    found = []
+    for first, last in ranges:
+        for seq in range(first, last + 1):
+            data = waiting.pop(seq, b"")
+            if data:
+                found.append((seq, data))
+    return found
+
+
+def _numbered(seq: int, data: bytes) -> Event:
+    return msgspec.structs.replace(_event.decode(data), seq=seq)
