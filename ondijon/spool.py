@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+import sqlite3
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from core.errors import OndijonError
 
-__all__ = ["Kept", "MemorySpool", "Spool", "SpoolFullError"]
+__all__ = ["DiskSpool", "Kept", "MemorySpool", "Spool", "SpoolFullError"]
 
-#: Events that a gateway keeps in memory at most.
+#: Events that a gateway keeps at most.
 EVENTS_MAX = 10_000
 
 
@@ -61,12 +65,7 @@ class MemorySpool:
 
     def put(self, event: Kept) -> int:
         """Keep an event; return its number. Raises SpoolFullError, and keeps all it has."""
-        if len(self._kept) >= self._limit:
-            raise SpoolFullError(
-                f"{self._limit} events wait for the post.",
-                where=f"event {event.kind}",
-                next="It was not taken: keep it, and try again when the post is back.",
-            )
+        _check_room(len(self._kept), self._limit, event)
         self._kept.append(event)
         self.last += 1
         return self.last
@@ -81,3 +80,81 @@ class MemorySpool:
         """The kept events with a number above ``seq``, in order."""
         first = max(seq, self.acked)
         return enumerate(islice(self._kept, first - self.acked, None), first + 1)
+
+
+class DiskSpool:
+    """A spool in a file: what was put is on the disk, and a gateway that starts again goes on with it.
+
+    Raises OndijonError where the file cannot be opened or written; what was put before stays.
+    """
+
+    def __init__(self, path: Path, limit: int = EVENTS_MAX) -> None:
+        self._path = path
+        self._limit = limit
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.executescript(_SCHEMA)
+            self._db.execute("INSERT OR IGNORE INTO about VALUES (1, ?, 0)", (secrets.randbits(62),))
+            self.boot, self.acked = self._db.execute("SELECT boot, acked FROM about").fetchone()
+            self.last = max(self.acked, self._db.execute("SELECT max(seq) FROM kept").fetchone()[0] or 0)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise OndijonError(
+                f"the spool fails: {error}.",
+                where=str(self._path),
+                next="Nothing that was put before is lost. Make room, or give it another file.",
+            ) from error
+
+    def put(self, event: Kept) -> int:
+        """Keep an event; return its number, once it is on the disk. Raises SpoolFullError, OndijonError."""
+        _check_room(self.last - self.acked, self._limit, event)
+        row = (self.last + 1, event.kind, event.at, event.asset, event.data)
+        with self._errors():
+            self._db.execute("INSERT INTO kept VALUES (?, ?, ?, ?, ?)", row)
+        self.last += 1
+        return self.last
+
+    def forget(self, through: int) -> None:
+        """The post has all up to ``through``."""
+        acked = min(through, self.last)
+        if acked <= self.acked:
+            return
+        with self._errors():
+            # First that they are acknowledged: the next one's number must not be given twice.
+            self._db.execute("UPDATE about SET acked = ?", (acked,))
+            self._db.execute("DELETE FROM kept WHERE seq <= ?", (acked,))
+        self.acked = acked
+
+    def after(self, seq: int) -> Iterator[tuple[int, Kept]]:
+        """The kept events with a number above ``seq``, in order."""
+        query = "SELECT seq, kind, at, asset, data FROM kept WHERE seq > ? ORDER BY seq"
+        for number, *columns in self._db.execute(query, (max(seq, self.acked),)):
+            yield number, Kept(*columns)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS kept (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL,
+    asset TEXT NOT NULL, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS about (one INTEGER PRIMARY KEY CHECK (one = 1), boot INTEGER NOT NULL,
+    acked INTEGER NOT NULL);
+"""
+
+
+def _check_room(kept: int, limit: int, event: Kept) -> None:
+    if kept >= limit:
+        raise SpoolFullError(
+            f"{limit} events wait for the post.",
+            where=f"event {event.kind}",
+            next="It was not taken: keep it, and try again when the post is back.",
+        )

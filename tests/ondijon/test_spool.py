@@ -1,20 +1,35 @@
-"""Events wait in order, and what does not fit is said, not dropped."""
+"""Where events wait: numbered, bounded, forgotten only when they are acknowledged; on a disk, also over a crash."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from ondijon.spool import Kept, MemorySpool, SpoolFullError
+from core.errors import OndijonError
+from ondijon.spool import DiskSpool, Kept, MemorySpool, Spool, SpoolFullError
 
 
 def kept(n: int) -> Kept:
-    return Kept("a.b.c", n, "", b"\x80")
+    return Kept("trial.seen", n, "L0001" if n % 2 else "", b"\x80")
 
 
-def test_they_are_numbered_kept_and_forgotten_in_order() -> None:
-    spool = MemorySpool(5)
+@pytest.fixture(params=["memory", "disk"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Spool]:
+    if request.param == "memory":
+        return lambda limit: MemorySpool(5, limit)
+    return lambda limit: DiskSpool(tmp_path / "gw" / "spool.sqlite", limit)
+
+
+def test_events_are_numbered_and_forgotten_when_acknowledged(make: Callable[[int], Spool]) -> None:
+    spool = make(100)
     assert [spool.put(kept(n)) for n in range(1, 6)] == [1, 2, 3, 4, 5]
-    assert [(seq, event.at) for seq, event in spool.after(2)] == [(3, 3), (4, 4), (5, 5)]
+    assert list(spool.after(2)) == [(3, kept(3)), (4, kept(4)), (5, kept(5))]
     spool.forget(3)
     spool.forget(2)
     assert [seq for seq, _ in spool.after(0)] == [4, 5]
@@ -23,12 +38,66 @@ def test_they_are_numbered_kept_and_forgotten_in_order() -> None:
     assert spool.put(kept(6)) == 6
 
 
-def test_a_full_spool_takes_nothing_and_loses_nothing() -> None:
-    spool = MemorySpool(5, limit=2)
+def test_a_full_spool_takes_nothing_and_loses_nothing(make: Callable[[int], Spool]) -> None:
+    spool = make(2)
     spool.put(kept(1))
     spool.put(kept(2))
-    with pytest.raises(SpoolFullError, match=r"event a.b.c: 2 events wait for the post. It was not taken"):
+    with pytest.raises(SpoolFullError, match="2 events wait for the post"):
         spool.put(kept(3))
     assert [event.at for _, event in spool.after(0)] == [1, 2]
     spool.forget(1)
-    assert spool.put(kept(4)) == 3
+    assert spool.put(kept(3)) == 3
+
+
+def test_a_spool_on_a_disk_goes_on_where_it_was(tmp_path: Path) -> None:
+    first = DiskSpool(tmp_path / "spool.sqlite")
+    for n in range(1, 4):
+        first.put(kept(n))
+    first.forget(2)
+    first.close()
+    second = DiskSpool(tmp_path / "spool.sqlite")
+    assert (second.boot, second.acked, second.last) == (first.boot, 2, 3)
+    assert list(second.after(0)) == [(3, kept(3))]
+    second.forget(3)
+    second.close()
+    third = DiskSpool(tmp_path / "spool.sqlite")
+    assert third.put(kept(4)) == 4, "no number is given twice"
+    third.close()
+    assert DiskSpool(tmp_path / "other.sqlite").boot != first.boot
+
+
+def test_a_spool_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OndijonError, match="the spool fails"):
+        DiskSpool(tmp_path / "file" / "spool.sqlite")
+    (tmp_path / "noise").write_bytes(b"not a database, but long enough to be taken for one" * 100)
+    with pytest.raises(OndijonError, match="noise: the spool fails"):
+        DiskSpool(tmp_path / "noise")
+    spool = DiskSpool(tmp_path / "spool.sqlite")
+    spool.put(kept(1))
+    spool._db.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(OndijonError, match="Nothing that was put before is lost"):
+        spool.put(Kept("trial.seen", 1, "", bytes(1_000_000)))
+    assert spool.last == 1
+    assert [seq for seq, _ in spool.after(0)] == [1]
+
+
+def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from ondijon.spool import DiskSpool, Kept
+spool = DiskSpool(Path({str(tmp_path / "spool.sqlite")!r}))
+while True:
+    print(spool.put(Kept("trial.seen", 1, "", b"")), flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    for _ in range(50):
+        last = int(child.stdout.readline())
+    os.kill(child.pid, signal.SIGKILL)
+    rest = child.stdout.read().splitlines()
+    child.wait()
+    last = max(last, *(int(line) for line in rest if line.isdigit()), 0)
+    spool = DiskSpool(tmp_path / "spool.sqlite")
+    assert spool.last >= last
+    assert [seq for seq, _ in spool.after(0)] == list(range(1, spool.last + 1))
