@@ -91,13 +91,15 @@ class DiskSpool:
     def __init__(self, path: Path, limit: int = EVENTS_MAX) -> None:
         self._path = path
         self._limit = limit
+        self.boot: int
+        self.acked: int
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.executescript(_SCHEMA)
             self._db.execute("INSERT OR IGNORE INTO about VALUES (1, ?, 0)", (secrets.randbits(62),))
             self.boot, self.acked = self._db.execute("SELECT boot, acked FROM about").fetchone()
-            self.last = max(self.acked, self._db.execute("SELECT max(seq) FROM kept").fetchone()[0] or 0)
+            self.last: int = max(self.acked, self._db.execute("SELECT max(seq) FROM kept").fetchone()[0] or 0)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
