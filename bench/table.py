@@ -10,7 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 #: Where a contender's absolute figure stands, ours too; and its unit.
-FIGURES = (("cpu_ns_{}", "ns/sample"), ("p50_us_{}", "µs, p50"), ("{}_ns_per_lamp", "ns/lamp"))
+FIGURES = (
+    ("cpu_ns_{}", "ns/sample"),
+    ("p50_us_{}", "µs, p50"),
+    ("wall_us_{}", "µs/record"),
+    ("{}_ns_per_lamp", "ns/lamp"),
+)
 
 HEAD = ("benchmark", "against", "ours", "theirs", "unit", "ratio", "wall")
 
@@ -82,6 +87,15 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
                 f"{name}: {info['frames_s']} frames/s cost ours {info['core_percent_ondijon']} % of a core, "
                 f"{info['cpu_us_a_frame_ondijon']} µs a frame (limit {info['cpu_us_a_frame_limit']})"
             )
+        if "records_a_probe" in info:
+            yield (
+                f"{name}: {info['records_s_ondijon']:,} records/s, {info['records_a_probe']} in the time of a bare "
+                f"fdatasync ({info['probe_us']} µs)"
+            )
+        if "asked_p99_us" in info:
+            yield f"{name}: p99 {info['p99_us_ondijon']:,} µs, asked {info['asked_p99_us']:,} µs (2 ms + 10 fdatasync)"
+        if "restart_s" in info:
+            yield f"{name}: {info['restart_s']} s to serving with {info['records']:,} records after the snapshot"
         if "core_percent_post" in info:
             yield f"{name}: {_city(info)}"
         for peer, why in (info.get("skipped") or {}).items():

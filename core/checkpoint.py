@@ -34,9 +34,9 @@ class Signer:
         self.name = name
         self._key = _load(path) if path.exists() else _make(path)
         self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        shown = path.with_suffix(".pub")
-        if not shown.exists():
-            shown.write_text(f"{verifier_key(name, self.public)}\n")
+        shown, text = path.with_suffix(".pub"), f"{verifier_key(name, self.public)}\n".encode()
+        if not shown.exists() or shown.read_bytes() != text:
+            _write(shown, text, 0o644)
 
     def sign(self, records: int, head: bytes) -> str:
         """The note for a journal of ``records`` with ``head``."""
@@ -57,12 +57,24 @@ def verifier_key(name: str, public: bytes) -> str:
 
 def _make(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(key.private_bytes_raw()) + b"\n")
+    _write(path, base64.b64encode(key.private_bytes_raw()) + b"\n", 0o600)
+    return key
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write a file whole or not at all, also when the power goes."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return key
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _load(path: Path) -> Ed25519PrivateKey:

@@ -143,7 +143,7 @@ class Kernel:
             for plugin in self.plugins:
                 plugin.due = dict(snapshot.due.get(plugin.name, {}))
             self.alarms.restore(snapshot.alarms)
-        for utc, changed in tail.alarms:
+        for utc, changed in tail.alarms.values():
             self.alarms.again(self._index(changed.asset), changed, utc)
         for again in tail.again:
             for plugin in self.plugins:

@@ -30,11 +30,14 @@ class Again(msgspec.Struct, frozen=True):
 
 
 class Tail(msgspec.Struct):
-    """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand."""
+    """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
+
+    ``alarms`` holds the last change of each (asset id, code), and its utc µs.
+    """
 
     again: list[Again] = []
     fresh: list[Event] = []
-    alarms: list[tuple[int, AlarmChanged]] = []
+    alarms: dict[tuple[str, str], tuple[int, AlarmChanged]] = {}
     commands: dict[str, OpenCommand] = {}
     places: dict[str, Place] = {}
 
@@ -42,6 +45,14 @@ class Tail(msgspec.Struct):
 class _Head(msgspec.Struct):
     kind: str
     source: Source
+
+
+class _Alarm(msgspec.Struct):
+    data: AlarmChanged
+
+
+class _Ended(msgspec.Struct):
+    data: CommandEnded
 
 
 class _Command(msgspec.Struct):
@@ -53,6 +64,8 @@ class _Command(msgspec.Struct):
 
 _head = msgspec.msgpack.Decoder(_Head)
 _event = msgspec.msgpack.Decoder(Event)
+_alarm = msgspec.msgpack.Decoder(_Alarm)
+_ended = msgspec.msgpack.Decoder(_Ended)
 _command = msgspec.msgpack.Decoder(_Command)
 _ranges = msgspec.msgpack.Decoder(list[tuple[int, int]])
 
@@ -98,10 +111,10 @@ def _take_event(
     if head.source.gateway:
         tail.places[head.source.gateway] = Place(head.source.boot, head.source.seq, head.source.seq)
     elif record.step > step and head.kind == "post.command.ended":
-        ended = msgspec.convert(_event.decode(record.data).data, CommandEnded)
-        tail.commands.pop(ended.command, None)
+        tail.commands.pop(_ended.decode(record.data).data.command, None)
     elif record.step > step and head.kind == "post.alarm.changed":
-        tail.alarms.append((record.utc, msgspec.convert(_event.decode(record.data).data, AlarmChanged)))
+        changed = _alarm.decode(record.data).data
+        tail.alarms[changed.asset, changed.code] = record.utc, changed
     # A kind that nobody reads need not be seen again.
     waiting[seq] = record.data if head.kind in wanted else b""
 
