@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import inventory, proposals, state, vocabulary
+from core import availability, inventory, proposals, state, vocabulary
 from core.alarms import POST_ASSET, Alarm, Alarms
+from core.availability import Availability, ServiceChanged
 from core.batch import Batch
 from core.city import City
 from core.clock import SECOND, Now
@@ -105,6 +106,8 @@ class Kernel:
             )
             for plugin in plugins
         }
+        self._kind_owners = {kind.name: d.name for d in declarations for kind in d.assets}
+        self.availability = Availability(len(city.assets))
         self._swept = 0
         self._troubles: set[str] = set()
 
@@ -143,6 +146,10 @@ class Kernel:
             for plugin in self.plugins:
                 plugin.due = dict(snapshot.due.get(plugin.name, {}))
             self.alarms.restore(snapshot.alarms)
+            states = np.frombuffer(snapshot.serving, np.uint8)
+            self.availability.states[: len(states)] = states
+        for said in tail.serving:
+            self.availability.again(said)
         for utc, changed in tail.alarms.values():
             self.alarms.again(self._index(changed.asset), changed, utc)
         for again in tail.again:
@@ -215,6 +222,7 @@ class Kernel:
         self.city, self.numbering, self.register = city, numbering, register
         self.table.renumber(numbering)
         self.gate.renumber(numbering)
+        self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
             plugin.fixed, plugin.state = fixed, fitted
 
@@ -337,6 +345,8 @@ class Kernel:
                     self.alarms.clear(self._alarmed(plugin, proposal), proposal.code, now.mono)
                 case proposals.Publish():
                     self._publish(plugin, proposal, outputs)
+                case proposals.Serves():
+                    self._serves(plugin, proposal, now, outputs)
         except Exception as error:
             # Whatever is wrong with a proposal, the step and the other trades go on.
             plugin.errors += 1
@@ -359,6 +369,23 @@ class Kernel:
         if proposal.row is not None:
             _bounded(proposal.row, ROW_MAX, f"row {proposal.key!r} of {view.name}")
         outputs.views.append(proposal)
+
+    def _serves(self, plugin: Plugin, proposal: proposals.Serves, now: Now, outputs: Outputs) -> None:
+        assets = np.ascontiguousarray(proposal.assets, np.uint32)
+        if not len(assets):
+            return
+        register = self.city.assets
+        self._known(int(assets.max()))
+        kinds = {register.kinds[kind] for kind in np.unique(register.kind[assets])}
+        foreign = sorted(kind for kind in kinds if self._kind_owners.get(kind) != plugin.name)
+        if foreign:
+            raise PluginError(f"{', '.join(foreign)} belong to another trade.")
+        changed = self.availability.set(assets, proposal.state)
+        if len(changed):
+            said = ServiceChanged(
+                plugin.name, proposal.state, proposal.reason[:TEXT_MAX], changed.astype("<u4").tobytes()
+            )
+            outputs.records.append(availability.record(now.step, now.utc, said))
 
     def _command(
         self, plugin: Plugin, proposal: proposals.Command | proposals.Release, now: Now, outputs: Outputs

@@ -65,4 +65,16 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     row: msgspec.Struct | None
 
 
-Proposal = Emit | Command | Release | Raise | Clear | Publish
+class Serves(msgspec.Struct, frozen=True, kw_only=True):
+    """Say how own ``assets`` (u32[n], asset indexes) serve from now on: the contract's ledger rests on it.
+
+    ``state`` is ``up``, ``degraded``, ``down``, ``unknown`` or ``excluded``. Saying what is known already changes
+    nothing.
+    """
+
+    assets: np.ndarray
+    state: str
+    reason: str = ""
+
+
+Proposal = Emit | Command | Release | Raise | Clear | Publish | Serves

@@ -76,6 +76,7 @@ class Reactor:
             alarms=self.kernel.alarms.stored(),
             commands=[OpenCommand(c.id, c.verb_name, c.by) for c in self.kernel.commands.open.values()],
             places=dict(places),
+            serving=self.kernel.availability.states.tobytes(),
         )
         assets = self.kernel.city.assets
         register = cities.pack_assets(assets) if assets.revision != self._saved_revision else None

@@ -26,7 +26,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     All records of the journal up to ``after`` are in it; of later ones, those of this step and before.
     ``plugins`` holds each state as it is stored, ``due`` the mono µs of each plugin's next ticks; ``places``
-    how far each gateway's events came.
+    how far each gateway's events came; ``serving`` u8[assets] each asset's service state.
     """
 
     format: int = FORMAT
@@ -39,6 +39,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     alarms: Stored = Stored([], [], [])
     commands: list[OpenCommand] = []
     places: dict[str, Place] = {}
+    serving: bytes = b""
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from core import availability
+from core.availability import ServiceChanged
 from core.event import Event, Source
 from core.field import Place
 from core.journal import Journal, Record
@@ -40,6 +42,7 @@ class Tail(msgspec.Struct):
     alarms: dict[tuple[str, str], tuple[int, AlarmChanged]] = {}
     commands: dict[str, OpenCommand] = {}
     places: dict[str, Place] = {}
+    serving: list[ServiceChanged] = []
 
 
 class _Head(msgspec.Struct):
@@ -96,6 +99,8 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
             command = _command.decode(record.data)
             if command.state != "refused":
                 tail.commands[command.id] = OpenCommand(command.id, command.verb, command.by)
+        elif record.kind == availability.SERVICE and record.step > step:
+            tail.serving.append(availability.decode(record.data))
         elif record.kind == CONSUMED:
             data = _of_ranges(_ranges.decode(record.data), waiting)
             if record.step > step and data:

@@ -48,7 +48,7 @@ from core.errors import OndijonError, PluginError  # noqa: E402
 from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
 from core.inventory import AssetChange  # noqa: E402
-from core.proposals import Clear, Command, Emit, Proposal, Publish, Raise, Release  # noqa: E402
+from core.proposals import Clear, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
 from core.table import Column, TableView  # noqa: E402
 
 __version__ = "0.1.0"
@@ -82,6 +82,7 @@ __all__ = [
     "Raise",
     "Reads",
     "Release",
+    "Serves",
     "Source",
     "Streets",
     "TableView",

@@ -377,9 +377,10 @@ class Post:
         self.journal.generation += 1
         self._next_events, self._samples, self._reports, self._changes = [], [], [], []
         self.views.clear()
-        self._keep(self._begin())
+        now, names = self._at(self.mono), [plugin.name for plugin in self.plugins]
+        self._keep(self._begin(inventory.started(self.kernel.city, names, now.step, now.utc)))
 
-    def _begin(self) -> Outputs:
+    def _begin(self, *records: Record) -> Outputs:
         kinds = {kind.name: kind for plugin in self.plugins for kind in plugin.declaration.assets}
         city = inventory.resume(self._city, self.journal, kinds)
         snapshot = snapshots.newest(self.journal)
@@ -388,7 +389,7 @@ class Post:
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
         self.kernel = Kernel(city, self.plugins, self.journal.generation, self._seed)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
-        return self.reactor.resume(self._at(self.mono))[0]
+        return self.reactor.resume(self._at(self.mono), records)[0]
 
     def _at(self, mono: int) -> Now:
         return Now(mono // STEP_US, self.origin + mono, mono)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ondijon import Batch, City, Declaration, Now, Proposal, Publish, TableView, hookimpl
-from plugins.lighting import energy, faults, park, presence, schedule, summary
+from plugins.lighting import energy, faults, park, presence, schedule, service, summary
 from plugins.lighting.declaration import DECLARATION
 from plugins.lighting.park import Park
 from plugins.lighting.settings import Settings
@@ -59,4 +59,4 @@ def on_tick(now: Now, name: str, table: TableView, fixed: Park, state: State) ->
             Publish(view="lighting.energy", key=WHOLE_CITY, row=energy.row(fixed, state)),
             Publish(view="lighting.summary", key=WHOLE_CITY, row=summary.row(fixed, state, now.utc)),
         ]
-    return faults.examine(fixed, state, now, table)
+    return [*faults.examine(fixed, state, now, table), *service.states(fixed, state, table)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from ondijon import AssetChange
 from ondijon.testing import Post
 from plugins.lighting import energy, faults
 from plugins.lighting.faults import Evidence, judge
@@ -200,3 +201,29 @@ def test_a_storm_is_said_in_rounds() -> None:
     assert [len(judge(watch, over, 1.0, 60.0, 200)[1]) for _ in range(6)] == [200, 200, 200, 200, 100, 0]
     assert not watch.found.any()
     assert faults.ELAPSED_MAX_S > 10
+
+
+def service(post: Post, kind: str) -> dict[str, int]:
+    counts = post.kernel.availability.counts(post.kernel.city.assets.of_kind(kind))
+    return {state: n for state, n in counts.items() if n}
+
+
+def test_the_ledger_is_told_how_lamps_serve(make_post: MakePost) -> None:
+    post = make_post(alive=False)
+    assert service(post, "lamp") == {"unknown": 30}, "nothing was heard yet"
+    pass_time(post, 60)
+    assert service(post, "lamp") == {"up": 30}
+    assert service(post, "cabinet") == {"up": 3}
+    assert service(post, "presence_sensor") == {"up": 10}
+    pass_time(post, 300, {"L0001": 0.0})
+    assert service(post, "lamp") == {"up": 29, "degraded": 1}
+    pass_time(post, 300, {f"L{i + 11:04}": 0.0 for i in range(10)})
+    assert service(post, "lamp") == {"up": 20, "down": 10}
+    assert service(post, "cabinet") == {"up": 2, "down": 1}
+    pass_time(post, 300)
+    assert service(post, "lamp") == {"up": 30}
+    post.change(AssetChange(change="retired", id="L0002", at_utc=post.utc))
+    pass_time(post, 20)
+    assert service(post, "lamp") == {"up": 29, "excluded": 1}
+    records = [record.kind for record in post.journal.records].count("service")
+    assert records < 20, "changes are told, not states"
