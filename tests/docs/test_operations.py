@@ -192,7 +192,7 @@ def counters() -> dict[str, set[str]]:
     field = first_arguments("core/field.py", "WireError", "reason")
     intake = [
         named
-        for file in ("core/intake.py", "core/loans.py")
+        for file in ("core/intake.py", "core/loans.py", "core/acknowledged.py")
         for named in re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / file).read_text("utf-8"))
     ]
     return {
