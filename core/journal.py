@@ -65,6 +65,9 @@ class Journal(Protocol):
     def failed(self) -> Exception | None:
         """Why it can promise nothing any more, or None while it works."""
 
+    def witnesses_away(self) -> list[tuple[str, str]]:
+        """The witnesses that have been away for long: where, and why."""
+
     def append(self, records: Sequence[Record]) -> int:
         """Number and queue the records; return the last one's sequence. Raises JournalError when full or failed."""
 
@@ -153,8 +156,8 @@ class SqliteJournal:
         self._signed_at = time.monotonic()
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
-        self.keeper = Keeper(self.path, [Witness(folder, name) for folder in witness])
-        self.keeper.start()
+        self._keeper = Keeper(self.path, [Witness(folder, name) for folder in witness])
+        self._keeper.start()
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
@@ -301,7 +304,7 @@ class SqliteJournal:
             self._closing = True
             self._lock.notify()
         self._writer.join()
-        self.keeper.close()
+        self._keeper.close()
         self._db.close()
 
     def _write(self) -> None:
@@ -360,6 +363,10 @@ class SqliteJournal:
         if signs:
             self._signed, self._signed_at = last, time.monotonic()
         return True
+
+    def witnesses_away(self) -> list[tuple[str, str]]:
+        """The witnesses that have been away for long: where, and why."""
+        return self._keeper.away()
 
     def _keep(self, batch: _Batch) -> None:
         seq = batch.records[0][0]

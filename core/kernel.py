@@ -44,7 +44,7 @@ class Inputs(msgspec.Struct, frozen=True):
     """All that came in since the last step, in the order it was numbered. Events are committed already.
 
     ``changes``: who asks for which changes of the inventory; ``lies``: what an edge said that cannot be, and
-    was refused at the door.
+    was refused at the door; ``troubles``: alarms of the post whose condition holds, with what they say.
     """
 
     hand_overs: Sequence[HandOver] = ()
@@ -52,6 +52,7 @@ class Inputs(msgspec.Struct, frozen=True):
     reports: Sequence[tuple[str, Reports]] = ()
     changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
     lies: Sequence[tuple[str, str]] = ()
+    troubles: Sequence[tuple[str, dict[str, str]]] = ()
 
 
 class Outputs(msgspec.Struct):
@@ -120,6 +121,8 @@ class Kernel:
         self._take(now, inputs.hand_overs, outputs)
         for edge, what in inputs.lies:
             self._edge_refused(edge, what, now, outputs)
+        for code, said in inputs.troubles:
+            self._trouble(code, now, **said)
         batch, view = self.table.swap(), self.table.view()
         self.counts["batches"] += len(batch) > 0
         self.counts["changed"] += len(batch)

@@ -75,5 +75,6 @@ def _alarm(code: str, priority: int, fr: str, en: str) -> AlarmKind:
 ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
+    _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
 )

@@ -241,6 +241,10 @@ class MemoryJournal:
     def truncate(self, before: int) -> None:
         """A test's journal forgets nothing."""
 
+    def witnesses_away(self) -> list[tuple[str, str]]:
+        """It has no witness."""
+        return []
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -20,6 +20,8 @@ from plugins.lighting.state import State
 from plugins.lighting.vocabulary import (
     Cabinet,
     CalendarChanged,
+    DoorClosed,
+    DoorOpened,
     EnergyRow,
     FaultCleared,
     FaultFound,
@@ -111,6 +113,18 @@ EVENTS = (
     ),
     EventKind(
         name="lighting.fault.found", data=FaultFound, text=Text(fr="Défaut d'éclairage", en="Lighting fault")
+    ),
+    EventKind(
+        name="lighting.door.opened",
+        data=DoorOpened,
+        from_field=True,
+        text=Text(fr="Porte d'armoire ouverte", en="Cabinet door opened"),
+    ),
+    EventKind(
+        name="lighting.door.closed",
+        data=DoorClosed,
+        from_field=True,
+        text=Text(fr="Porte d'armoire fermée", en="Cabinet door closed"),
     ),
     EventKind(
         name="lighting.fault.cleared",

@@ -235,6 +235,16 @@ def test_a_lying_edge_changes_nothing_and_raises_an_alarm(make_trial, lie: dict)
     assert post.alarms[("", "edge_refused")].state == "returned_unacked"
 
 
+def test_a_trouble_of_the_post_is_an_alarm_while_it_lasts(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    trouble = ("witness_away", {"witness": "/mnt/city", "why": "it is gone"})
+    post.kernel.step(Now(0, post.utc, 0), Inputs(troubles=[trouble]))
+    assert post.alarms[("", "witness_away")].data["why"] == "it is gone"
+    post.mono += 1
+    post.run(61)
+    assert post.alarms[("", "witness_away")].state == "returned_unacked"
+
+
 def test_alarms_wait_for_their_delays(make_trial) -> None:
     post = Post(City.small(), [make_trial()])
     for _ in range(8):
