@@ -55,7 +55,7 @@ def decode(data: bytes) -> Snapshot:
                 next="Start the newer version again; nothing was touched.",
             )
         return msgspec.msgpack.decode(data, type=Snapshot)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise JournalError(f"a snapshot cannot be read: {error}.") from error
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from core import availability
 from core.availability import ServiceChanged
+from core.errors import JournalError
 from core.event import Event, Source
 from core.field import Place
 from core.journal import Journal, Record
@@ -93,20 +94,34 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
         tail.places = dict(snapshot.places)
     waiting: dict[int, bytes] = {}
     for seq, record in journal.read(after):
-        if record.kind == "event":
-            _take_event(seq, record, step, wanted, waiting, tail)
-        elif record.kind == "command" and record.step > step:
-            command = _command.decode(record.data)
-            if command.state != "refused":
-                tail.commands[command.id] = OpenCommand(command.id, command.verb, command.by)
-        elif record.kind == availability.SERVICE and record.step > step:
-            tail.serving.append(availability.decode(record.data))
-        elif record.kind == CONSUMED:
-            data = _of_ranges(_ranges.decode(record.data), waiting)
-            if record.step > step and data:
-                tail.again.append(Again(record.step, record.utc, [_numbered(*each) for each in data]))
+        try:
+            _take(seq, record, step, wanted, waiting, tail)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise JournalError(
+                f"its record {seq} of kind {record.kind!r} cannot be read: {error}.",
+                where="journal",
+                next="`ondijon audit verify` tells whether it is what was written. Restore the backup, or the version "
+                "that wrote it.",
+            ) from error
     tail.fresh = [_numbered(seq, data) for seq, data in waiting.items() if data]
     return tail
+
+
+def _take(
+    seq: int, record: Record, step: int, wanted: frozenset[str], waiting: dict[int, bytes], tail: Tail
+) -> None:
+    if record.kind == "event":
+        _take_event(seq, record, step, wanted, waiting, tail)
+    elif record.kind == "command" and record.step > step:
+        command = _command.decode(record.data)
+        if command.state != "refused":
+            tail.commands[command.id] = OpenCommand(command.id, command.verb, command.by)
+    elif record.kind == availability.SERVICE and record.step > step:
+        tail.serving.append(availability.decode(record.data))
+    elif record.kind == CONSUMED:
+        data = _of_ranges(_ranges.decode(record.data), waiting)
+        if record.step > step and data:
+            tail.again.append(Again(record.step, record.utc, [_numbered(*each) for each in data]))
 
 
 def _take_event(

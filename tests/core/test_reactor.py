@@ -157,6 +157,13 @@ def test_whatever_happens_each_event_is_taken_once(make_trial, script: list[str]
     assert set(events) - set(taken) == {event.seq for event in post.reactor.emitted}
 
 
+def test_a_record_that_cannot_be_read_is_named(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    post.journal.append([Record("command", 5, 0, b"\xc1")])
+    with pytest.raises(JournalError, match="record 1 of kind 'command' cannot be read"):
+        post.crash()
+
+
 def test_records_of_another_kind_are_nobodys_business(make_trial) -> None:
     post = Post(City.small(), [make_trial()])
     post.journal.append([Record("note", 0, 0, b"not even msgpack\xc1")])

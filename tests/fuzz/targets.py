@@ -10,6 +10,7 @@ from tests.fuzz import (
     frames,
     handover,
     inventories,
+    journals,
     links,
     registers,
     states,
@@ -24,6 +25,7 @@ ALL = (
     cities.TARGET,
     changes.TARGET,
     states.TARGET,
+    journals.TARGET,
     configs.TARGET,
     *inventories.TARGETS,
 )
