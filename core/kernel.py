@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from core import availability, inventory, proposals, state, vocabulary
-from core.alarms import POST_ASSET, Alarm, Alarms
+from core.alarms import POST_ASSET, Alarms, Change, Data
+from core.assets import NONE
 from core.availability import Availability, ServiceChanged
 from core.batch import Batch
 from core.city import City
@@ -27,6 +28,7 @@ from core.register import Numbering
 from core.snapshot import Snapshot
 from core.table import HandOver, Table, TableView
 from core.tail import Again, Tail
+from core.topology import Topology
 from core.wire import TEXT_MAX, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for and silent commands are ended.
@@ -78,6 +80,7 @@ class Kernel:
         self.seed = seed
         declarations = [plugin.declaration for plugin in plugins]
         self._kinds = {kind.name: kind for d in declarations for kind in d.assets}
+        self._kinds |= {kind.name: kind for kind in vocabulary.ASSETS}
         self.city = city = city.with_assets(city.assets.knowing(self._kinds))
         city.assets.validate({name: kind.attributes for name, kind in self._kinds.items()})
         self.numbering = Numbering(city.assets, declarations)
@@ -87,7 +90,10 @@ class Kernel:
         self.commands = Commands(generation)
         alarms = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
         self._alarm_owners = {code: owner for code, (_, owner) in alarms.items()}
-        self.alarms = Alarms(alarms | {kind.code: (kind, vocabulary.POST) for kind in vocabulary.ALARMS})
+        self._network_alarms = {alarm.code: kind for kind, alarm in vocabulary.NETWORK.items()}
+        own = (*vocabulary.ALARMS, *vocabulary.NETWORK.values())
+        alarms |= {kind.code: (kind, vocabulary.POST) for kind in own}
+        self.alarms = Alarms(alarms, Topology(city.assets))
         self.counts = {
             "commands": 0,
             "refused": 0,
@@ -148,13 +154,13 @@ class Kernel:
         if snapshot is not None:
             for plugin in self.plugins:
                 plugin.due = dict(snapshot.due.get(plugin.name, {}))
-            self.alarms.restore(snapshot.alarms)
+            self.alarms.restore(snapshot.alarms, now.mono)
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
         for said in tail.serving:
             self.availability.again(said)
-        for utc, changed in tail.alarms.values():
-            self.alarms.again(self._index(changed.asset), changed, utc)
+        told = ((utc, changed, *self._assets_of(changed)) for utc, changed in tail.alarms)
+        self.alarms.again(told, now.mono, now.utc)
         for again in tail.again:
             for plugin in self.plugins:
                 self._see_again(plugin, again, now, outputs)
@@ -163,8 +169,14 @@ class Kernel:
             self._emit("post.command.ended", data, now, None, outputs)
         return outputs
 
-    def _index(self, asset: str) -> int:
-        return self.city.assets.index[asset] if asset else POST_ASSET
+    def _assets_of(self, changed: vocabulary.AlarmChanged) -> tuple[np.ndarray, np.ndarray]:
+        """The assets u32[n] that a change tells of, and the cause of each."""
+        index = self.city.assets.index
+        one = index[changed.asset] if changed.asset else POST_ASSET
+        assets = np.frombuffer(changed.assets, "<u4") if changed.assets else np.array([one], np.uint32)
+        cause = index[changed.cause] if changed.cause else NONE
+        causes = np.frombuffer(changed.causes, "<u4") if changed.causes else np.full(len(assets), cause)
+        return assets, causes
 
     def _see_again(self, plugin: Plugin, again: Again, now: Now, outputs: Outputs) -> None:
         mine = self._read(plugin, again.events, outputs)
@@ -225,6 +237,7 @@ class Kernel:
         self.city, self.numbering, self.register = city, numbering, register
         self.table.renumber(numbering)
         self.gate.renumber(numbering)
+        self.alarms.renumber(Topology(city.assets))
         self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
             plugin.fixed, plugin.state = fixed, fitted
@@ -342,8 +355,9 @@ class Kernel:
                 case proposals.Emit():
                     self._plugin_emits(plugin, proposal, now, cause, outputs)
                 case proposals.Raise():
-                    asset = self._alarmed(plugin, proposal)
-                    self.alarms.raise_(asset, proposal.code, now.mono, proposal.data)
+                    _bounded(msgspec.convert(proposal.data, Data), EVENT_MAX, f"alarm {proposal.code}")
+                    assets = self._alarmed(plugin, proposal)
+                    self.alarms.raise_(assets, proposal.code, now.mono, proposal.data)
                 case proposals.Clear():
                     self.alarms.clear(self._alarmed(plugin, proposal), proposal.code, now.mono)
                 case proposals.Publish():
@@ -360,10 +374,18 @@ class Kernel:
             raise PluginError(f"asset {asset} is not in the register.")
         return int(asset)
 
-    def _alarmed(self, plugin: Plugin, proposal: proposals.Raise | proposals.Clear) -> int:
-        if self._alarm_owners[proposal.code] != plugin.name:
+    def _alarmed(self, plugin: Plugin, proposal: proposals.Raise | proposals.Clear) -> np.ndarray:
+        """The assets of an alarm, u32[n]; those of the network belong to whoever watches it."""
+        assets = np.atleast_1d(np.asarray(proposal.asset, np.int64))
+        for asset in assets[(assets < 0) | (assets >= len(self.city.assets))].tolist():
+            raise PluginError(f"asset {asset} is not in the register.")
+        of_kind = self._network_alarms.get(proposal.code)
+        if of_kind is None and self._alarm_owners[proposal.code] != plugin.name:
             raise PluginError(f"alarm {proposal.code!r} belongs to {self._alarm_owners[proposal.code]}.")
-        return self._known(proposal.asset)
+        kinds = self.city.assets.kinds
+        if of_kind is not None and np.any(self.city.assets.kind[assets] != kinds.index(of_kind)):
+            raise PluginError(f"alarm {proposal.code!r} is for assets of kind {of_kind!r}.")
+        return assets.astype(np.uint32)
 
     def _publish(self, plugin: Plugin, proposal: proposals.Publish, outputs: Outputs) -> None:
         view, owner = self._views[proposal.view]
@@ -440,11 +462,11 @@ class Kernel:
         asset: int | None = None,
         lon: float | None = None,
         lat: float | None = None,
+        trade: str = "",
+        communes: tuple[int, ...] | None = None,
     ) -> None:
-        if asset is not None:
-            commune: int | None = int(self.city.assets.commune[asset])
-        else:
-            commune = None if lon is None or lat is None else self.city.commune_at(lon, lat)
+        if communes is None:
+            communes = self._communes(asset, lon, lat)
         event = Event(
             seq=0,
             kind=kind,
@@ -452,8 +474,8 @@ class Kernel:
             received_utc=now.utc,
             mono=now.mono,
             source=Source(plugin=by),
-            trade=by,
-            communes=() if commune is None else (commune,),
+            trade=trade or by,
+            communes=communes,
             asset=asset,
             lon=lon,
             lat=lat,
@@ -462,6 +484,12 @@ class Kernel:
             data=data,
         )
         outputs.events.append(event)
+
+    def _communes(self, asset: int | None, lon: float | None, lat: float | None) -> tuple[int, ...]:
+        if asset is not None:
+            return (int(self.city.assets.commune[asset]),)
+        commune = None if lon is None or lat is None else self.city.commune_at(lon, lat)
+        return () if commune is None else (commune,)
 
     # -- what time brings
 
@@ -472,11 +500,14 @@ class Kernel:
             for command in self.commands.expire(now.utc):
                 self._command_ended(command, now, outputs)
         for kind in vocabulary.ALARMS:
-            if kind.code not in self._troubles:
+            if kind.code not in self._troubles and self.alarms.holds(POST_ASSET, kind.code):
                 self.alarms.clear(POST_ASSET, kind.code, now.mono)
         self._troubles.clear()
-        for alarm in self.alarms.turn(now.mono, now.utc):
-            self._alarm_changed(alarm, now, outputs)
+        refused = self.alarms.refused
+        for change in self.alarms.turn(now.mono, now.utc):
+            self._alarm_changed(change, now, outputs)
+        if self.alarms.refused > refused:
+            self._trouble("limit_reached", now, what="alarms")
 
     def _command_ended(self, command: TrackedCommand, now: Now, outputs: Outputs) -> None:
         data = vocabulary.CommandEnded(
@@ -489,18 +520,39 @@ class Kernel:
         )
         self._emit("post.command.ended", data, now, None, outputs)
 
-    def _alarm_changed(self, alarm: Alarm, now: Now, outputs: Outputs) -> None:
-        known = alarm.asset != POST_ASSET
+    def _alarm_changed(self, change: Change, now: Now, outputs: Outputs) -> None:
+        kind, trade = self.alarms.kind(change.code)
+        one = int(change.assets[0]) if len(change.assets) == 1 else None
+        cause = int(change.causes[0])
+        alike = bool((change.causes == cause).all())
+        ids = self.city.assets.ids
         data = vocabulary.AlarmChanged(
-            code=alarm.code,
-            asset=self.city.assets.ids[alarm.asset] if known else "",
-            state=alarm.state,
-            priority=alarm.priority,
+            code=change.code,
+            asset="" if one is None or one == POST_ASSET else ids[one],
+            state=change.state,
+            priority=kind.priority,
+            flags=change.flags,
+            count=len(change.assets),
+            assets=b"" if one is not None else change.assets.astype("<u4").tobytes(),
+            announced=change.announced,
+            group=change.group,
+            parent=change.parent,
+            cause=ids[cause] if alike and cause != NONE else "",
+            causes=b"" if alike else change.causes.astype("<u4").tobytes(),
+            by=change.by,
+            reason=change.reason,
+            until_utc=change.until,
+            data=change.data,
         )
-        self._emit("post.alarm.changed", data, now, None, outputs, asset=alarm.asset if known else None)
+        known = change.assets[change.assets != POST_ASSET]
+        communes = tuple(np.unique(self.city.assets.commune[known]).tolist())
+        about = None if one == POST_ASSET else one
+        self._emit(
+            "post.alarm.changed", data, now, None, outputs, asset=about, trade=trade, communes=communes
+        )
 
 
-def _bounded(data: msgspec.Struct, most: int, what: str) -> None:
+def _bounded(data: object, most: int, what: str) -> None:
     """Raise where ``data`` cannot be stored or told, or is too large: better here than in the journal."""
     size = len(msgspec.msgpack.encode(data))
     if size > most:

@@ -36,7 +36,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     mono: int
     plugins: dict[str, bytes]
     due: dict[str, dict[str, int]] = {}
-    alarms: Stored = Stored([], [], [])
+    alarms: Stored = Stored()
     commands: list[OpenCommand] = []
     places: dict[str, Place] = {}
     serving: bytes = b""

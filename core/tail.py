@@ -35,12 +35,12 @@ class Again(msgspec.Struct, frozen=True):
 class Tail(msgspec.Struct):
     """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
 
-    ``alarms`` holds the last change of each (asset id, code), and its utc µs.
+    ``alarms`` holds all their changes in order, each with its utc µs.
     """
 
     again: list[Again] = []
     fresh: list[Event] = []
-    alarms: dict[tuple[str, str], tuple[int, AlarmChanged]] = {}
+    alarms: list[tuple[int, AlarmChanged]] = []
     commands: dict[str, OpenCommand] = {}
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
@@ -133,8 +133,7 @@ def _take_event(
     elif record.step > step and head.kind == "post.command.ended":
         tail.commands.pop(_ended.decode(record.data).data.command, None)
     elif record.step > step and head.kind == "post.alarm.changed":
-        changed = _alarm.decode(record.data).data
-        tail.alarms[changed.asset, changed.code] = record.utc, changed
+        tail.alarms.append((record.utc, _alarm.decode(record.data).data))
     # A kind that nobody reads need not be seen again.
     waiting[seq] = record.data if head.kind in wanted else b""
 
