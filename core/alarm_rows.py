@@ -128,8 +128,8 @@ class Rows:
 
     def taken(self) -> np.ndarray:
         """i64[live]: the rows that are taken, by code and asset."""
-        order = np.lexsort((self.asset[: self.n], self.code[: self.n]))
-        return order[self.code[order] != NO_CODE]
+        rows = np.flatnonzero(self.code[: self.n] != NO_CODE)
+        return np.asarray(rows[np.lexsort((self.asset[rows], self.code[rows]))])
 
     def stored(self) -> dict[str, bytes]:
         """The columns of the rows that are taken, in their order."""
@@ -141,7 +141,7 @@ class Rows:
 
         Returns i64[n], the row of each stored one, -1 where its code is no more. ``shift`` µs is added to MONO.
         """
-        columns = {
+        columns: dict[str, np.ndarray] = {
             name: np.frombuffer(data, _FRESH[name][0]) for name, data in stored.items() if name in _FRESH
         }
         today = np.array([*codes, NO_CODE], np.uint16)

@@ -5,19 +5,21 @@ Trades say what holds, persons act, time passes: ``turn`` works it all in, for t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 
+from core import alarm_tail
 from core.alarm_load import AlarmLoad, Frequent
 from core.alarm_rows import NEVER, NO_CODE, Rows
+from core.alarm_tail import Words
 from core.assets import NONE
 from core.clock import SECOND
 from core.declaration import AlarmKind
-from core.errors import AlarmError
-from core.flood import FLOOD_ABOVE, Flood, Group, Told
+from core.errors import AlarmError, PluginError
+from core.flood import FLOOD_ABOVE, LEVELS, Flood, Group, Told
 from core.histogram import BUCKETS, Histogram
 from core.topology import Topology
 from core.vocabulary import POST, AlarmChanged
@@ -173,7 +175,7 @@ class Alarms:
         self.codes = tuple(kinds)
         self._number = {code: number for number, code in enumerate(kinds)}
         if len(kinds) >= NO_CODE:
-            raise AlarmError(f"{len(kinds)} alarm kinds are declared.", next=f"At most {NO_CODE - 1} fit.")
+            raise PluginError(f"{len(kinds)} alarm kinds are declared.", next=f"At most {NO_CODE - 1} fit.")
         self._kinds = [kind for kind, _ in kinds.values()]
         self._trades = [trade for _, trade in kinds.values()]
         self._on, self._off, self._correlate = (
@@ -237,7 +239,9 @@ class Alarms:
     def acknowledge_group(self, number: int, person: str, mono: int, utc: int) -> int:
         """A person has seen the members of a group; return how many there were to acknowledge."""
         group = self._rows.group[: self._rows.n]
-        return self._acknowledge(np.flatnonzero(group == number) if number else np.empty(0, int), person, mono, utc)
+        return self._acknowledge(
+            np.flatnonzero(group == number) if number else np.empty(0, int), person, mono, utc
+        )
 
     def _acknowledge(self, rows: np.ndarray, person: str, mono: int, utc: int) -> int:
         r = self._rows
@@ -581,7 +585,8 @@ class Alarms:
         """bool[rows]: returned, and nothing more to come of it."""
         r = self._rows
         keep = HOLDS | ACTIVE | SHELVED | OUT | CHATTERS
-        return (r.code[: r.n] != NO_CODE) & ((r.flags[: r.n] & keep) == 0) & (r.shown[: r.n] == 0)
+        over = ((r.flags[: r.n] & keep) == 0) & (r.shown[: r.n] == 0)
+        return np.asarray(over & (r.code[: r.n] != NO_CODE))
 
     def _forget(self, mono: int) -> None:
         old = self._forgettable() & (self._rows.changed[: self._rows.n] <= mono - MEMORY_S * SECOND)
@@ -655,61 +660,63 @@ class Alarms:
         self.refused = stored.refused
 
     def again(
-        self, changes: Iterable[tuple[int, AlarmChanged, np.ndarray, np.ndarray]], mono: int, utc: int
+        self, told: Sequence[tuple[int, AlarmChanged]], index: Mapping[str, int], mono: int, utc: int
     ) -> None:
-        """What was journaled after the snapshot, in order, now that it is ``mono`` and ``utc`` µs.
+        """What was journaled after the snapshot, each with its utc µs, in order; now it is ``mono`` and ``utc`` µs.
 
-        Of each change: the utc µs, what was said, its assets u32[n], and what suppresses each, u32[n].
+        ``index`` maps an asset's id to its index.
         """
-        for at, changed, assets, causes in changes:
-            number = self._number.get(changed.code)
-            if number is not None:
-                self._change_again(number, changed, assets, causes, mono - (utc - at), at)
+        for words in alarm_tail.rounds(alarm_tail.words(told, self._number, index)):
+            for code in np.unique(words.code).tolist():
+                self._change_again(code, words.where(words.code == code), told, mono - utc)
+        for at, changed in told:
+            if changed.announced:
+                self._announce_again(at, changed, mono - utc)
         r = self._rows
         self._states = np.bincount(r.shown[r.taken()], minlength=len(STATES))
         self._stirred = set(self._explains)
         self._wake = 0
 
     def _change_again(
-        self, code: int, changed: AlarmChanged, assets: np.ndarray, causes: np.ndarray, mono: int, utc: int
+        self, code: int, words: Words, told: Sequence[tuple[int, AlarmChanged]], shift: int
     ) -> None:
         r = self._rows
-        self._take(code, assets[r.find(code, assets) < 0], mono)
-        rows = r.find(code, assets)
-        rows, causes = rows[rows >= 0], causes[rows >= 0]
-        came = rows[(r.flags[rows] & ACTIVE) == 0] if changed.flags & ACTIVE else rows[:0]
-        r.before[came], r.raised[came], r.raised_at[came] = r.raised[came], mono, utc
-        r.hold[came] = mono + self._correlate[code]
-        r.count[came] += np.uint32(1)
-        if not changed.flags & ACTIVE:
-            r.returned_at[rows[(r.flags[rows] & ACTIVE) != 0]] = utc
-        if changed.flags & ACKED:
-            unseen = rows[(r.flags[rows] & ACKED) == 0]
-            r.acked_at[unseen] = utc
-            self._acked_by.update(dict.fromkeys(unseen.tolist(), changed.by))
-        if changed.flags & TOLD:
-            untold = rows[(r.flags[rows] & TOLD) == 0]
-            r.announced[untold], r.told[untold] = utc, mono
-        if changed.flags & (SHELVED | OUT) and changed.reason:
-            r.until[rows] = changed.until_utc
-            r.shelf[rows] = mono + (changed.until_utc - utc)
-            self._shelved.update(dict.fromkeys(rows.tolist(), (changed.by, changed.reason)))
-        if changed.data:
-            self._data.update(dict.fromkeys(rows.tolist(), changed.data))
-        r.flags[rows] = changed.flags
-        r.by_code[rows], r.by_asset[rows] = self._number.get(changed.parent, NO_CODE), causes
-        r.quiet[rows] = mono + CHATTER_S * SECOND
-        r.due[rows] = mono
-        r.group[rows] = changed.group
-        r.shown[rows] = STATES.index(state_of(changed.flags))
+        self._take(code, words.asset[r.find(code, words.asset) < 0], 0)
+        rows = r.find(code, words.asset)
+        words, rows = words.where(rows >= 0), rows[rows >= 0]
+        before, mono = r.flags[rows], words.at + shift
+        rose, fell = words.flags & ~before, before & ~words.flags
+        came, went = (rose & ACTIVE) != 0, (fell & ACTIVE) != 0
+        r.before[rows[came]], r.raised[rows[came]] = r.raised[rows[came]], mono[came]
+        r.raised_at[rows[came]], r.returned_at[rows[went]] = words.at[came], words.at[went]
+        for column in (r.returned_at, r.acked_at, r.announced):
+            column[rows[came]] = 0
+        r.count[rows[came]] += np.uint32(1)
+        r.hold[rows] = mono + self._correlate[code]
+        seen, heard = (rose & ACKED) != 0, (rose & TOLD) != 0
+        r.acked_at[rows[seen]] = words.at[seen]
+        r.announced[rows[heard]], r.told[rows[heard]] = words.at[heard], mono[heard]
+        self._acked_by |= {row: told[n][1].by for row, n in _pairs(rows[seen], words.which[seen])}
+        for row, which in _pairs(rows[words.noted], words.which[words.noted]):
+            self._note_again(row, told[which][1], shift)
+        r.flags[rows], r.group[rows] = words.flags, words.group
+        r.by_code[rows], r.by_asset[rows] = words.parent, words.cause
+        r.quiet[rows], r.due[rows], r.changed[rows] = mono + CHATTER_S * SECOND, mono, mono
+        r.shown[rows] = _STATE[words.flags]
         r.revision[rows] += np.uint32(1)
-        r.changed[rows] = mono
-        if changed.announced:
-            self._flood.count(changed.announced, mono)
+
+    def _note_again(self, row: int, changed: AlarmChanged, shift: int) -> None:
+        if changed.data:
+            self._data[row] = changed.data
+        if changed.reason:
+            self._shelved[row] = changed.by, changed.reason
+            self._rows.until[row] = changed.until_utc
+            self._rows.shelf[row] = changed.until_utc + shift
+
+    def _announce_again(self, at: int, changed: AlarmChanged, shift: int) -> None:
+        self._flood.count(changed.announced, at + shift)
         if changed.group:
-            self._flood.known_again(
-                Group(changed.group, changed.code, "city", 0, utc, NEVER, len(rows) if changed.announced else 0)
-            )
+            self._flood.known_again(Group(changed.group, changed.code, LEVELS[-1], 0, at, NEVER))
 
     # -- what there is
 
@@ -815,6 +822,10 @@ class Alarms:
 def _differs(flags: np.ndarray) -> np.ndarray:
     """bool[n]: what holds, and what counts after the delays, are not the same."""
     return np.asarray(((flags & HOLDS) != 0) != ((flags & ACTIVE) != 0))
+
+
+def _pairs(rows: np.ndarray, which: np.ndarray) -> Iterator[tuple[int, int]]:
+    return zip(rows.tolist(), which.tolist(), strict=True)
 
 
 def _reasoned(reason: str) -> None:

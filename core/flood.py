@@ -40,7 +40,6 @@ class Group(msgspec.Struct):
     cause: int
     at: int
     mono: int
-    members: int = 0
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -83,13 +82,13 @@ class Flood:
             self.count(len(left), mono)
             return groups
         for level in LEVELS:
-            distinct, of, members = np.unique(causes[level][left], return_inverse=True, return_counts=True)
+            distinct, of = np.unique(causes[level][left], return_inverse=True)
             if 2 * len(distinct) <= room or level == LEVELS[-1]:
                 break
         groups[left] = self.opened + 1 + of
-        for cause, size in zip(distinct.tolist(), members.tolist(), strict=True):
+        for cause in distinct.tolist():
             self.opened += 1
-            self.groups[self.opened] = Group(self.opened, code, level, cause, utc, mono, size)
+            self.groups[self.opened] = Group(self.opened, code, level, cause, utc, mono)
         self.count(len(distinct), mono)
         return groups
 
@@ -102,12 +101,11 @@ class Flood:
             if group.code == code:
                 fits = (groups == 0) & (causes[group.level] == group.cause)
                 groups[fits] = group.number
-                group.members += int(np.count_nonzero(fits))
         return groups
 
     def known_again(self, group: Group) -> None:
         """A group of which the journal told; it takes no further members."""
-        self.groups.setdefault(group.number, group).members += group.members
+        self.groups.setdefault(group.number, group)
         self.opened = max(self.opened, group.number)
 
     def forget(self, remembered: np.ndarray) -> None:
@@ -136,12 +134,14 @@ class Flood:
         """i64[slots]: for each slot of the last day that was, the announcements in the ten minutes up to its end."""
         self._advance(mono)
         sums = np.cumsum(np.append(np.zeros(_WINDOW, np.int64), self._ordered()))
-        return (sums[_WINDOW:] - sums[:-_WINDOW])[_SLOTS - self._elapsed :]
+        return np.asarray((sums[_WINDOW:] - sums[:-_WINDOW])[_SLOTS - self._elapsed :])
 
     def stored(self, mono: int) -> Told:
         """All of it, as it is at ``mono``."""
         self._advance(mono)
-        return Told(self._ordered()[_SLOTS - self._elapsed :].tobytes(), list(self.groups.values()), self.opened)
+        return Told(
+            self._ordered()[_SLOTS - self._elapsed :].tobytes(), list(self.groups.values()), self.opened
+        )
 
     def restore(self, told: Told, then: int, shift: int) -> None:
         """Put back what was stored at ``then`` mono µs; ``shift`` µs is added to all times."""

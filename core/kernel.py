@@ -117,6 +117,7 @@ class Kernel:
         self.availability = Availability(len(city.assets))
         self._swept = 0
         self._troubles: set[str] = set()
+        self._alarms_refused = 0
 
     def step(self, now: Now, inputs: Inputs) -> Outputs:
         """Take the inputs, let each trade react once, return what is to be journaled and sent."""
@@ -155,12 +156,12 @@ class Kernel:
             for plugin in self.plugins:
                 plugin.due = dict(snapshot.due.get(plugin.name, {}))
             self.alarms.restore(snapshot.alarms, now.mono)
+            self._alarms_refused = self.alarms.refused
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
         for said in tail.serving:
             self.availability.again(said)
-        told = ((utc, changed, *self._assets_of(changed)) for utc, changed in tail.alarms)
-        self.alarms.again(told, now.mono, now.utc)
+        self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
         for again in tail.again:
             for plugin in self.plugins:
                 self._see_again(plugin, again, now, outputs)
@@ -168,15 +169,6 @@ class Kernel:
             data = vocabulary.CommandEnded(command.id, command.verb, command.by, "unknown", "restart")
             self._emit("post.command.ended", data, now, None, outputs)
         return outputs
-
-    def _assets_of(self, changed: vocabulary.AlarmChanged) -> tuple[np.ndarray, np.ndarray]:
-        """The assets u32[n] that a change tells of, and the cause of each."""
-        index = self.city.assets.index
-        one = index[changed.asset] if changed.asset else POST_ASSET
-        assets = np.frombuffer(changed.assets, "<u4") if changed.assets else np.array([one], np.uint32)
-        cause = index[changed.cause] if changed.cause else NONE
-        causes = np.frombuffer(changed.causes, "<u4") if changed.causes else np.full(len(assets), cause)
-        return assets, causes
 
     def _see_again(self, plugin: Plugin, again: Again, now: Now, outputs: Outputs) -> None:
         mine = self._read(plugin, again.events, outputs)
@@ -499,15 +491,15 @@ class Kernel:
             self.table.sweep(now.utc)
             for command in self.commands.expire(now.utc):
                 self._command_ended(command, now, outputs)
+        if self.alarms.refused > self._alarms_refused:
+            self._alarms_refused = self.alarms.refused
+            self._trouble("limit_reached", now, what="alarms")
         for kind in vocabulary.ALARMS:
             if kind.code not in self._troubles and self.alarms.holds(POST_ASSET, kind.code):
                 self.alarms.clear(POST_ASSET, kind.code, now.mono)
         self._troubles.clear()
-        refused = self.alarms.refused
         for change in self.alarms.turn(now.mono, now.utc):
             self._alarm_changed(change, now, outputs)
-        if self.alarms.refused > refused:
-            self._trouble("limit_reached", now, what="alarms")
 
     def _command_ended(self, command: TrackedCommand, now: Now, outputs: Outputs) -> None:
         data = vocabulary.CommandEnded(

@@ -292,7 +292,9 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
     ]
     wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
     wanted += [
-        ("alarms", code, f"alarm {alarm.code!r}") for alarm in declaration.alarms for code in alarm.suppressed_by
+        ("alarms", code, f"alarm {alarm.code!r}")
+        for alarm in declaration.alarms
+        for code in alarm.suppressed_by
     ]
     for part, name, where in wanted:
         if (part, name) not in taken:

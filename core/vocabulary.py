@@ -28,7 +28,8 @@ class AlarmChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     the indexes of all ``count``, u32 (bytes, little endian), ascending. ``announced``: how often a person was told
     by this change (a ``group`` counts once). ``cause`` is the id of the asset whose alarm ``parent`` suppresses
     them; where it differs, ``causes`` holds the index for each. ``by`` whom, why, and until when (µs), where a
-    person did it. ``data`` is what the trade said with it, where it is one. ``flags`` is the state in bits, as core/alarms.py keeps it.
+    person did it. ``data`` is what the trade said with it, where it is one. ``flags`` is the state in bits, as
+    core/alarms.py keeps it.
     """
 
     code: str
@@ -123,9 +124,7 @@ NETWORK = {
         text=Text("Passerelle muette", "Gateway silent"),
         suppressed_by=_CUT,
     ),
-    LINK: AlarmKind(
-        code="link_cut", priority=1, text=Text("Liaison coupée", "Link cut"), suppressed_by=_CUT
-    ),
+    LINK: AlarmKind(code="link_cut", priority=1, text=Text("Liaison coupée", "Link cut"), suppressed_by=_CUT),
     SWITCH: AlarmKind(
         code="switch_down", priority=1, text=Text("Commutateur en panne", "Switch down"), suppressed_by=_CUT
     ),

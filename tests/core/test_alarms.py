@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from core import alarms, flood
+from core import alarms
 from core.alarms import POST_ASSET, Alarms, Change, Stored
 from core.assets import NONE, Assets
 from core.declaration import AlarmKind, Text
@@ -44,7 +44,7 @@ def register(rows: list[tuple[str, int | None, str | None]]) -> Assets:
     n = len(rows)
     zeros = np.zeros(n)
     ids = [f"gw{i}" if row[0] == "gateway" else str(i) for i, row in enumerate(rows)]
-    columns = {name: zeros for name in Assets.COLUMNS} | {
+    columns = dict.fromkeys(Assets.COLUMNS, zeros) | {
         "kind": [kinds.index(row[0]) for row in rows],
         "parent": [NONE if row[1] is None else row[1] for row in rows],
         "gateway": [NONE if row[2] is None else gateways.index(row[2]) for row in rows],

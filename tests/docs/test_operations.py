@@ -17,10 +17,12 @@ from adapters.cli.example import EXAMPLE
 from adapters.cli.main import main
 from adapters.console.app import VIEWERS_MAX
 from core import (
+    alarm_rows,
     alarms,
     commands,
     config,
     errors,
+    flood,
     gate,
     intake,
     inventory,
@@ -246,7 +248,11 @@ LIMITS = {
     "changes of the inventory in a list": operators.CHANGES_MAX,
     "lists that wait for a step": intake.REQUESTS_MAX,
     "records that wait for the disk": journal.WAITING_MAX,
-    "alarms": alarms.ALARMS_MAX,
+    "alarms, with those of the last day": alarms.ALARMS_MAX,
+    "alarms in one event": alarms.TOLD_MAX,
+    "kinds of alarm": alarm_rows.NO_CODE - 1,
+    "announcements in ten minutes": flood.FLOOD_ABOVE,
+    "a shelf": alarms.SHELF_MAX_S,
     "browsers at the page": VIEWERS_MAX,
 }
 
