@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
+from core.alarm_state import ACTIVE, CHATTERS, HOLDS, OUT, SHELVED, STATE, STATES, Data
 from core.assets import NONE
 
 #: No code, and no alarm that suppresses: codes are numbered below it.
@@ -16,6 +18,9 @@ _FIRST = 1024
 
 #: So long ago (µs) that no window reaches it.
 NEVER = -(1 << 60)
+
+#: What is to be said of a row beside a change of state: its parent is another, a person was told.
+MOVED, ANNOUNCED = 1, 2
 
 #: What a fresh row holds; the type is that of the column. ``*_at``, ``announced`` and ``until`` are µs of utc;
 #: those in MONO are µs of mono.
@@ -49,8 +54,27 @@ _FRESH: Mapping[str, tuple[type, int]] = {
 MONO = ("raised", "before", "told", "changed", "due", "hold", "quiet", "shelf")
 
 
+class Note(msgspec.Struct):
+    """What is known of a few alarms alone: ``data`` as raised, who acknowledged it, who put it aside and why."""
+
+    data: Data = {}
+    acked_by: str = ""
+    aside_by: str = ""
+    aside_why: str = ""
+
+
+class StoredRows(msgspec.Struct, frozen=True):
+    """The taken rows, by code and asset: their columns, and notes by the row's place in these."""
+
+    columns: dict[str, bytes] = {}
+    notes: dict[int, Note] = {}
+
+
 class Rows:
-    """Columns over all rows up to ``n``; free ones have NO_CODE. ``live`` of them are taken."""
+    """Columns over all rows up to ``n``; free ones have NO_CODE. ``live`` of them are taken.
+
+    ``states`` i64[states] counts those taken by the state that was shown last; ``notes`` go by row.
+    """
 
     code: np.ndarray
     asset: np.ndarray
@@ -78,6 +102,8 @@ class Rows:
 
     def __init__(self, codes: int) -> None:
         self.n = 0
+        self.states = np.zeros(len(STATES), np.int64)
+        self.notes: dict[int, Note] = {}
         self._free: list[int] = []
         # The post itself has the first place: NONE + 1 is 0 among u32.
         self._places = [np.full(1, -1, np.int32) for _ in range(codes)]
@@ -109,17 +135,40 @@ class Rows:
         for name, (_, fresh) in _FRESH.items():
             getattr(self, name)[rows] = fresh
         self.code[rows], self.asset[rows] = code, assets
+        self.states[0] += len(rows)
         self._place(code, assets, rows)
         return rows
 
     def free(self, rows: np.ndarray) -> None:
-        """Forget rows i64[n]."""
+        """Forget rows i64[n], which are normal."""
         for code in np.unique(self.code[rows]).tolist():
             mine = rows[self.code[rows] == code]
             self._places[code][(self.asset[mine] + np.uint32(1)).astype(np.int64)] = -1
         for name, (_, fresh) in _FRESH.items():
             getattr(self, name)[rows] = fresh
         self._free += rows.tolist()
+        self.states[0] -= len(rows)
+        for row in rows.tolist():
+            self.notes.pop(row, None)
+
+    def note(self, row: int) -> Note:
+        """The note of a row, to be written into."""
+        return self.notes.setdefault(row, Note())
+
+    def show(self, rows: np.ndarray, mono: int | np.ndarray) -> None:
+        """What the flags of rows i64[n] say was told at ``mono`` µs."""
+        self.states -= np.bincount(self.shown[rows], minlength=len(STATES))
+        self.shown[rows] = STATE[self.flags[rows]]
+        self.states += np.bincount(self.shown[rows], minlength=len(STATES))
+        self.revision[rows] += np.uint32(1)
+        self.changed[rows] = mono
+        self.say[rows] = 0
+
+    def over(self) -> np.ndarray:
+        """bool[n]: returned, and nothing more to come of it."""
+        keep = HOLDS | ACTIVE | SHELVED | OUT | CHATTERS
+        over = ((self.flags[: self.n] & keep) == 0) & (self.shown[: self.n] == 0)
+        return np.asarray(over & (self.code[: self.n] != NO_CODE))
 
     def of_code(self, code: int, flags: int) -> np.ndarray:
         """i64[n]: the rows of a code that have all of ``flags``."""
@@ -131,18 +180,24 @@ class Rows:
         rows = np.flatnonzero(self.code[: self.n] != NO_CODE)
         return np.asarray(rows[np.lexsort((self.asset[rows], self.code[rows]))])
 
-    def stored(self) -> dict[str, bytes]:
-        """The columns of the rows that are taken, in their order."""
+    def stored(self) -> StoredRows:
+        """The rows that are taken."""
         rows = self.taken()
-        return {name: getattr(self, name)[rows].tobytes() for name in _FRESH}
+        place = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        columns = {name: getattr(self, name)[rows].tobytes() for name in _FRESH}
+        return StoredRows(columns, {place[row]: note for row, note in self.notes.items()})
 
-    def restore(self, stored: Mapping[str, bytes], codes: Sequence[int], shift: int) -> np.ndarray:
+    def restore(self, stored: StoredRows, codes: Sequence[int], shift: int) -> None:
         """Take rows for what was stored; ``codes`` are today's numbers of the codes it was stored with.
 
-        Returns i64[n], the row of each stored one, -1 where its code is no more. ``shift`` µs is added to MONO.
+        Those whose code is no more are left out. ``shift`` µs is added to MONO.
         """
+        if not stored.columns:
+            return
         columns: dict[str, np.ndarray] = {
-            name: np.frombuffer(data, _FRESH[name][0]) for name, data in stored.items() if name in _FRESH
+            name: np.frombuffer(data, _FRESH[name][0])
+            for name, data in stored.columns.items()
+            if name in _FRESH
         }
         today = np.array([*codes, NO_CODE], np.uint16)
         code, by = (today[np.minimum(columns[name], len(codes))] for name in ("code", "by_code"))
@@ -155,7 +210,8 @@ class Rows:
             self.code[rows], self.by_code[rows] = number, by[mine]
             for name in MONO:
                 getattr(self, name)[rows] += shift
-        return out
+        self.notes = {int(out[place]): note for place, note in stored.notes.items() if out[place] >= 0}
+        self.states = np.bincount(self.shown[self.taken()], minlength=len(STATES))
 
     def _grow(self) -> None:
         room = len(self.code)

@@ -7,9 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.alarm_rows import NO_CODE
+from core.alarm_kinds import Kinds
+from core.alarm_rows import NO_CODE, Rows
+from core.alarm_state import ACKED, ACTIVE, CHATTER_S, OUT, SHELVED, TOLD
 from core.assets import NONE
+from core.clock import SECOND
 from core.vocabulary import AlarmChanged
+
+Said = Sequence[tuple[int, AlarmChanged]]
 
 
 class Words(NamedTuple):
@@ -33,9 +38,7 @@ class Words(NamedTuple):
         return Words(*(column[rows] for column in self))
 
 
-def words(
-    told: Sequence[tuple[int, AlarmChanged]], numbers: Mapping[str, int], index: Mapping[str, int]
-) -> Words:
+def words(told: Said, numbers: Mapping[str, int], index: Mapping[str, int]) -> Words:
     """One word for each asset of each change, in order; codes that nobody declares any more are left out.
 
     ``numbers`` are those of the codes, ``index`` maps an asset's id to its index.
@@ -77,3 +80,38 @@ def rounds(said: Words) -> Iterator[Words]:
     for of_round in np.split(by_rank, np.cumsum(np.bincount(rank))[:-1]):
         if len(of_round):
             yield said.where(of_round)
+
+
+def work_in(words: Words, rows: np.ndarray, told: Said, r: Rows, kinds: Kinds, shift: int) -> None:
+    """Put words of one round, said by ``told``, into their rows i64[n]; ``shift`` µs lead from utc to mono."""
+    before, mono = r.flags[rows], words.at + shift
+    rose, fell = words.flags & ~before, before & ~words.flags
+    came, went = (rose & ACTIVE) != 0, (fell & ACTIVE) != 0
+    seen, heard = (rose & ACKED) != 0, (rose & TOLD) != 0
+    r.before[rows[came]], r.raised[rows[came]] = r.raised[rows[came]], mono[came]
+    r.raised_at[rows[came]], r.returned_at[rows[went]] = words.at[came], words.at[went]
+    for column in (r.returned_at, r.acked_at, r.announced):
+        column[rows[came]] = 0
+    r.count[rows[came]] += np.uint32(1)
+    r.acked_at[rows[seen]] = words.at[seen]
+    r.announced[rows[heard]], r.told[rows[heard]] = words.at[heard], mono[heard]
+    for row in rows[(fell & (SHELVED | OUT)) != 0].tolist():
+        r.until[row] = 0
+        r.note(row).aside_by = r.note(row).aside_why = ""
+    for row, which in zip(rows[seen].tolist(), words.which[seen].tolist(), strict=True):
+        r.note(row).acked_by = told[which][1].by
+    for row, which in zip(rows[words.noted].tolist(), words.which[words.noted].tolist(), strict=True):
+        _note(r, row, told[which][1], shift)
+    r.flags[rows], r.group[rows] = words.flags, words.group
+    r.by_code[rows], r.by_asset[rows] = words.parent, words.cause
+    r.quiet[rows], r.due[rows] = mono + CHATTER_S * SECOND, mono
+    r.hold[rows] = mono + kinds.correlate[words.code]
+    r.show(rows, mono)
+
+
+def _note(r: Rows, row: int, changed: AlarmChanged, shift: int) -> None:
+    if changed.data:
+        r.note(row).data = changed.data
+    if changed.reason:
+        r.note(row).aside_by, r.note(row).aside_why = changed.by, changed.reason
+        r.until[row], r.shelf[row] = changed.until_utc, changed.until_utc + shift

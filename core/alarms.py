@@ -6,23 +6,43 @@ Trades say what holds, persons act, time passes: ``turn`` works it all in, for t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from core import alarm_tail
-from core.alarm_load import AlarmLoad, Frequent
-from core.alarm_rows import NEVER, NO_CODE, Rows
-from core.alarm_tail import Words
+from core.alarm_kinds import Kinds
+from core.alarm_load import AlarmLoad, measure
+from core.alarm_rows import ANNOUNCED, MOVED, NEVER, NO_CODE, Note, Rows, StoredRows
+from core.alarm_state import (
+    ACKED,
+    ACTIVE,
+    CHATTER_S,
+    CHATTERS,
+    HIDDEN,
+    HOLDS,
+    OUT,
+    SHELVED,
+    STATE,
+    STATES,
+    SUPPRESSED,
+    TOLD,
+    Alarm,
+    Change,
+    Data,
+    state_of,
+)
+from core.alarm_tail import Said, Words
 from core.assets import NONE
 from core.clock import SECOND
 from core.declaration import AlarmKind
-from core.errors import AlarmError, PluginError
-from core.flood import FLOOD_ABOVE, LEVELS, Flood, Group, Told
+from core.errors import AlarmError
+from core.flood import LEVELS, Flood, Group, Told
 from core.histogram import BUCKETS, Histogram
+from core.suppression import Suppression
 from core.topology import Topology
-from core.vocabulary import POST, AlarmChanged
+from core.vocabulary import POST
 
 #: Alarms kept at most, those of the last day included; a further one is counted and raises a limit of the post.
 ALARMS_MAX = 200_000
@@ -33,125 +53,21 @@ TOLD_MAX = 65_536
 #: The asset of an alarm about the post itself.
 POST_ASSET = NONE
 
-#: An alarm that comes for the third time within CHATTER_S (s) chatters, until it was quiet for as long.
-CHATTER_S = 60
-
 #: A shelf lasts no longer (s); what needs longer is taken out of service.
 SHELF_MAX_S = 86_400
 
 #: An alarm that has returned is remembered, and counted on where it comes again, for so long (s).
 MEMORY_S = 86_400
 
-#: An alarm that stands longer (s) is stale.
-STALE_S = 86_400
-
-#: The states, by number: the first three overlays win over what the condition and persons make of it.
-STATES = (
-    "normal",
-    "unacked_active",
-    "acked_active",
-    "returned_unacked",
-    "suppressed",
-    "shelved",
-    "out_of_service",
-)
-
-# The state in bits. HOLDS: the trade says so; ACTIVE: after its delays. TOLD: a person was told of this occurrence.
-HOLDS, ACTIVE, ACKED, TOLD, SUPPRESSED, SHELVED, OUT, CHATTERS = (1 << bit for bit in range(8))
-_HIDDEN = SUPPRESSED | SHELVED | OUT
-
-# What is to be said of a row beside a change of state: its parent is another, a person was told.
-_MOVED, _ANNOUNCED = 1, 2
-
 _LATER = 1 << 62
-
-Data = dict[str, float | int | str]
-
-T = TypeVar("T")
-
-
-def state_of(flags: int) -> str:
-    """The state that the bits make."""
-    if flags & OUT:
-        return "out_of_service"
-    if flags & SHELVED:
-        return "shelved"
-    if flags & ACTIVE:
-        if flags & SUPPRESSED:
-            return "suppressed"
-        return "acked_active" if flags & ACKED else "unacked_active"
-    # What nobody was told of, nobody needs to acknowledge.
-    return "returned_unacked" if flags & TOLD and not flags & ACKED else "normal"
-
-
-_STATE = np.array([STATES.index(state_of(flags)) for flags in range(256)], np.uint8)
-
-
-class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """One alarm, as it is. Times in µs of city time, 0: not.
-
-    ``announced`` says when a person was told of this occurrence, in the ``group`` of that number (0: alone).
-    ``parent`` is the (asset, code) that suppresses it. ``shelved_by`` and ``shelved_reason`` also tell who took
-    it out of service, and why. ``count``: how often it came since it was last gone for a day.
-    """
-
-    asset: int
-    code: str
-    priority: int
-    trade: str
-    commune: int | None
-    state: str
-    raised_at: int
-    returned_at: int
-    acked_at: int
-    acked_by: str
-    shelved_until: int
-    shelved_by: str
-    shelved_reason: str
-    parent: tuple[int, str] | None
-    count: int
-    announced: int
-    group: int
-    chattering: bool
-    data: Data
-    revision: int
-
-
-class Change(NamedTuple):
-    """Alarms of one ``code`` that changed alike. ``assets`` u32[n] ascending; ``flags`` their state in bits.
-
-    ``announced``: how often a person was told by it. ``parent`` is the code that suppresses them, ``causes``
-    u32[n] the asset on which that stands for each. ``by``, ``reason`` and ``until`` (µs): the person's act. ``data``
-    is what the trade said of it, where it is only one.
-    """
-
-    code: str
-    flags: int
-    assets: np.ndarray
-    announced: int
-    group: int
-    parent: str
-    causes: np.ndarray
-    by: str
-    reason: str
-    until: int
-    data: Data
-
-    @property
-    def state(self) -> str:
-        """The state they are in now."""
-        return state_of(self.flags)
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The register in a snapshot, at ``mono`` µs. ``notes`` and ``data`` go by the row's place in ``columns``."""
+    """The register in a snapshot, at ``mono`` µs. ``answers`` u64[buckets] (bytes) counts times to acknowledge."""
 
     mono: int = 0
     codes: list[str] = []
-    columns: dict[str, bytes] = {}
-    data: dict[int, Data] = {}
-    acked_by: dict[int, str] = {}
-    shelved: dict[int, tuple[str, str]] = {}
+    rows: StoredRows = StoredRows()
     told: Told = Told()
     answers: bytes = b""
     refused: int = 0
@@ -172,55 +88,39 @@ class Alarms:
     """
 
     def __init__(self, kinds: Mapping[str, tuple[AlarmKind, str]], topology: Topology) -> None:
-        self.codes = tuple(kinds)
-        self._number = {code: number for number, code in enumerate(kinds)}
-        if len(kinds) >= NO_CODE:
-            raise PluginError(f"{len(kinds)} alarm kinds are declared.", next=f"At most {NO_CODE - 1} fit.")
-        self._kinds = [kind for kind, _ in kinds.values()]
-        self._trades = [trade for _, trade in kinds.values()]
-        self._on, self._off, self._correlate = (
-            np.array([int(seconds * SECOND) for seconds in column], np.int64)
-            for column in (
-                [kind.delay_on_s for kind in self._kinds],
-                [kind.delay_off_s for kind in self._kinds],
-                [kind.correlate_s if kind.suppressed_by else 0 for kind in self._kinds],
-            )
-        )
-        self._explains: dict[int, list[int]] = {}
-        for number, kind in enumerate(self._kinds):
-            for code in kind.suppressed_by:
-                if code in self._number:
-                    self._explains.setdefault(self._number[code], []).append(number)
-        self.refused = 0
-        self._topology = topology
-        self._clear_all()
+        self._kinds = Kinds(kinds)
+        self._suppression = Suppression(self._kinds, topology)
+        self._begin()
 
-    def _clear_all(self) -> None:
-        self._rows = Rows(len(self.codes))
+    def _begin(self) -> None:
+        self.refused = 0
+        self._rows = Rows(len(self._kinds))
         self._flood = Flood()
         #: From an announcement to its acknowledgement, in ms.
         self._answers = Histogram()
-        self._data: dict[int, Data] = {}
-        self._acked_by: dict[int, str] = {}
-        self._shelved: dict[int, tuple[str, str]] = {}
-        self._states = np.zeros(len(STATES), np.int64)
         self._said: list[_Said] = []
         self._changes: list[Change] = []
-        self._covers: dict[int, np.ndarray] = {}
-        self._stirred = set(self._explains)
         self._opened: set[int] = set()
         self._mono = 0
+        self._look_at_all(self._suppression.topology)
+
+    def _look_at_all(self, topology: Topology) -> None:
+        self._suppression.renumber(topology)
         self._wake = 0
+
+    def renumber(self, topology: Topology) -> None:
+        """The inventory changed."""
+        self._look_at_all(topology)
 
     # -- what trades say
 
     def raise_(self, asset: int | np.ndarray, code: str, mono: int, data: Data) -> None:
         """The condition holds, on one asset or on u32[n]. Raises KeyError for a code nobody declared."""
-        self._said.append(_Said(self._number[code], asset, True, mono, data))
+        self._said.append(_Said(self._kinds.number[code], asset, True, mono, data))
 
     def clear(self, asset: int | np.ndarray, code: str, mono: int) -> None:
         """The condition holds no more, on one asset or on u32[n]. Raises KeyError for a code nobody declared."""
-        self._said.append(_Said(self._number[code], asset, False, mono, {}))
+        self._said.append(_Said(self._kinds.number[code], asset, False, mono, {}))
 
     def holds(self, asset: int, code: str) -> bool:
         """Whether the condition held by the last turn."""
@@ -245,13 +145,14 @@ class Alarms:
 
     def _acknowledge(self, rows: np.ndarray, person: str, mono: int, utc: int) -> int:
         r = self._rows
-        state = _STATE[r.flags[rows]]
+        state = STATE[r.flags[rows]]
         rows = rows[(state == STATES.index("unacked_active")) | (state == STATES.index("returned_unacked"))]
         told = rows[(r.flags[rows] & TOLD) != 0]
         self._answers.add_all((mono - r.told[told]) // 1000)
         r.flags[rows] |= ACKED
         r.acked_at[rows] = utc
-        self._acked_by.update(dict.fromkeys(rows.tolist(), person))
+        for row in rows.tolist():
+            self._rows.note(row).acked_by = person
         self._report(mono, by=person)
         return len(rows)
 
@@ -296,8 +197,8 @@ class Alarms:
         r = self._rows
         r.flags[row] |= np.uint8(flag)
         # Shelving again is said again: it is another promise.
-        r.say[row] |= _MOVED
-        self._shelved[row] = person, reason
+        r.say[row] |= MOVED
+        r.note(row).aside_by, r.note(row).aside_why = person, reason
         self._report(mono, person, reason, int(r.until[row]))
         self._wake = 0
         return self._alarm(row)
@@ -312,13 +213,13 @@ class Alarms:
         return self._alarm(int(rows[0]))
 
     def _found(self, asset: int, code: str) -> np.ndarray:
-        rows = self._rows.find(self._number[code], np.array([asset], np.uint32))
+        rows = self._rows.find(self._kinds.number[code], np.array([asset], np.uint32))
         return rows[rows >= 0]
 
     def _made(self, asset: int, code: str, mono: int) -> int:
         found = self._found(asset, code)
         if not len(found):
-            found = self._take(self._number[code], np.array([asset], np.uint32), mono)
+            found = self._take(self._kinds.number[code], np.array([asset], np.uint32), mono)
         if not len(found):
             raise AlarmError(
                 f"{ALARMS_MAX} alarms are known.", where=code, next="Mend what raises so many of them."
@@ -371,20 +272,20 @@ class Alarms:
 
     def _note(self, rows: np.ndarray, of: np.ndarray, said: Sequence[_Said]) -> None:
         """Keep the data of conditions that are new."""
-        if not self._data and not any(each.data for each in said):
+        r = self._rows
+        if not r.notes and not any(each.data for each in said):
             return
-        new = (self._rows.flags[rows] & (HOLDS | ACTIVE)) == 0
+        new = (r.flags[rows] & (HOLDS | ACTIVE)) == 0
         for row, which in zip(rows[new].tolist(), of[new].tolist(), strict=True):
-            data = said[which].data
-            if data or row in self._data:
-                self._data[row] = data
+            if said[which].data or row in r.notes:
+                r.note(row).data = said[which].data
 
     def _hold(self, rows: np.ndarray, holds: np.ndarray, mono: np.ndarray, code: int) -> None:
         r = self._rows
         turned = ((r.flags[rows] & HOLDS) != 0) != holds
         rows, holds, mono = rows[turned], holds[turned], mono[turned]
         r.flags[rows] ^= np.uint8(HOLDS)
-        r.due[rows] = mono + np.where(holds, self._on[code], self._off[code])
+        r.due[rows] = mono + np.where(holds, self._kinds.on[code], self._kinds.off[code])
         chatters = (r.flags[rows] & CHATTERS) != 0
         r.quiet[rows[chatters]] = mono[chatters] + CHATTER_S * SECOND
         r.count[rows[chatters & holds]] += np.uint32(1)
@@ -392,13 +293,12 @@ class Alarms:
     def _take(self, code: int, assets: np.ndarray, mono: int) -> np.ndarray:
         """Rows for new alarms, as many of them as there is room for; the post's own always find it."""
         room = ALARMS_MAX - self._rows.live
-        if len(assets) > room and self._trades[code] != POST:
+        if len(assets) > room and self._kinds.trades[code] != POST:
             room += self._make_room(len(assets) - room)
             self.refused += max(0, len(assets) - room)
             assets = assets[: max(0, room)]
         rows = self._rows.take(code, assets)
         self._rows.changed[rows] = mono
-        self._states[0] += len(rows)
         return rows
 
     def _let_delays_run_out(self, mono: int, utc: int) -> None:
@@ -422,15 +322,15 @@ class Alarms:
         for column in (r.group, r.announced, r.acked_at, r.returned_at):
             column[anew] = 0
         r.flags[rows] |= np.uint8(ACTIVE)
-        r.hold[rows] = mono + self._correlate[r.code[rows]]
-        self._stir(rows)
+        r.hold[rows] = mono + self._kinds.correlate[r.code[rows]]
+        self._suppression.stir(r.code[rows])
 
     def _return(self, rows: np.ndarray, utc: int) -> None:
         r = self._rows
         r.flags[rows] &= ~np.uint8(ACTIVE | SUPPRESSED)
         r.returned_at[rows] = utc
         r.by_code[rows], r.by_asset[rows] = NO_CODE, NONE
-        self._stir(rows)
+        self._suppression.stir(r.code[rows])
 
     def _end_chatter(self, mono: int, utc: int) -> None:
         r = self._rows
@@ -443,196 +343,127 @@ class Alarms:
         over = np.flatnonzero(((r.flags[: r.n] & SHELVED) != 0) & (r.shelf[: r.n] <= mono))
         self._back(over, SHELVED, mono)
 
-    def _back(self, rows: np.ndarray, flag: int, hold: int) -> None:
+    def _back(self, rows: np.ndarray, flag: int, hold: int | np.ndarray) -> None:
         """Alarms come back from where nobody was told of them; those that nobody has acknowledged are announced."""
         r = self._rows
         r.flags[rows] &= ~np.uint8(flag)
         if flag != SUPPRESSED:
             r.until[rows] = 0
             for row in rows.tolist():
-                self._shelved.pop(row, None)
+                r.note(row).aside_by = r.note(row).aside_why = ""
+        r.hold[rows] = hold
         unseen = rows[(r.flags[rows] & (ACTIVE | ACKED)) == ACTIVE]
         r.flags[unseen] &= ~np.uint8(TOLD)
-        r.hold[unseen] = hold
         self._wake = 0
-
-    # -- what explains what
-
-    def renumber(self, topology: Topology) -> None:
-        """The inventory changed."""
-        self._topology = topology
-        self._stirred = set(self._explains)
-        self._wake = 0
-
-    def _stir(self, rows: np.ndarray) -> None:
-        """Alarms came or went: what they explain, and what explains them, is to be looked at."""
-        self._stirred.update(np.unique(self._rows.code[rows]).tolist())
 
     def _suppress(self, mono: int) -> None:
-        stirred, self._stirred = self._stirred, set()
-        explaining = stirred & set(self._explains)
-        for code in explaining:
-            self._covers[code] = self._topology.covers(self._standing(code))
-        explained = {child for code in explaining for child in self._explains[code]}
-        for code in sorted(explained | {c for c in stirred if self._kinds[c].suppressed_by}):
-            self._suppress_code(code, mono)
-
-    def _standing(self, code: int) -> np.ndarray:
-        places = self._topology.places(self._rows.asset[self._rows.of_code(code, ACTIVE)])
-        on = np.zeros(self._topology.nobody + 1, bool)
-        on[places] = True
-        on[-1] = False
-        return on
-
-    def _suppress_code(self, code: int, mono: int) -> None:
-        r = self._rows
-        rows = r.of_code(code, ACTIVE)
-        places = self._topology.places(r.asset[rows])
-        by_code = np.full(len(rows), NO_CODE, np.uint16)
-        by_asset = np.full(len(rows), NONE, np.uint32)
-        for parent in reversed(self._kinds[code].suppressed_by):
-            cover = self._covers.get(self._number.get(parent, NO_CODE))
-            if cover is None:
-                continue
-            found = cover[places]
-            known = found != self._topology.nobody
-            by_code[known], by_asset[known] = self._number[parent], found[known]
-        moved = (by_code != r.by_code[rows]) | (by_asset != r.by_asset[rows])
-        moved |= ((r.flags[rows] & SUPPRESSED) != 0) != (by_code != NO_CODE)
-        rows, by_code, by_asset = rows[moved], by_code[moved], by_asset[moved]
-        r.by_code[rows], r.by_asset[rows] = by_code, by_asset
-        r.say[rows] |= np.uint8(_MOVED)
-        r.flags[rows[by_code != NO_CODE]] |= np.uint8(SUPPRESSED)
+        released = self._suppression.turn(self._rows)
         # Their conditions take a moment to go, too, when the cause is gone.
-        self._back(rows[by_code == NO_CODE], SUPPRESSED, mono + int(self._correlate[code]))
+        self._back(released, SUPPRESSED, mono + self._kinds.correlate[self._rows.code[released]])
 
     # -- what a person is told
 
     def _announce(self, mono: int, utc: int) -> None:
         r = self._rows
         flags = r.flags[: r.n]
-        ripe = ((flags & (ACTIVE | TOLD | ACKED | _HIDDEN)) == ACTIVE) & (r.hold[: r.n] <= mono)
+        ripe = ((flags & (ACTIVE | TOLD | ACKED | HIDDEN)) == ACTIVE) & (r.hold[: r.n] <= mono)
         rows = np.flatnonzero(ripe)
         before = self._flood.opened
         codes = np.unique(r.code[rows]).tolist()
-        for code in sorted(codes, key=lambda code: (self._kinds[code].priority, code)):
+        for code in sorted(codes, key=lambda code: (self._kinds.kinds[code].priority, code)):
             mine = rows[r.code[rows] == code]
             assets = r.asset[mine]
             r.group[mine] = self._flood.tell(
-                self.codes[code],
-                self._kinds[code].priority == 1,
-                self._topology.parents(assets),
-                self._topology.communes(assets),
+                self._kinds.codes[code],
+                self._kinds.kinds[code].priority == 1,
+                self._suppression.topology.parents(assets),
+                self._suppression.topology.communes(assets),
                 mono,
                 utc,
             )
         r.flags[rows] |= np.uint8(TOLD)
         r.announced[rows], r.told[rows] = utc, mono
-        r.say[rows] |= np.uint8(_ANNOUNCED)
+        r.say[rows] |= np.uint8(ANNOUNCED)
         self._opened = set(range(before + 1, self._flood.opened + 1))
 
     def _report(self, mono: int, by: str = "", reason: str = "", until: int = 0) -> None:
         """Note what changed, for the next ``turn`` to return: what changed alike together."""
         r = self._rows
         n = r.n
-        states = _STATE[r.flags[:n]]
+        states = STATE[r.flags[:n]]
         rows = np.flatnonzero((states != r.shown[:n]) | (r.say[:n] != 0))
         if not len(rows):
             return
         key = r.code[rows].astype(np.uint64) << np.uint64(52)
         key |= r.by_code[rows].astype(np.uint64) << np.uint64(40)
         key |= r.flags[rows].astype(np.uint64) << np.uint64(32)
-        key |= (r.say[rows] & _ANNOUNCED).astype(np.uint64) << np.uint64(30)
+        key |= (r.say[rows] & ANNOUNCED).astype(np.uint64) << np.uint64(30)
         key |= r.group[rows].astype(np.uint64)
         order = np.lexsort((r.asset[rows], key))
         rows, key = rows[order], key[order]
         for alike in np.split(rows, np.flatnonzero(key[1:] != key[:-1]) + 1):
             for first in range(0, len(alike), TOLD_MAX):
                 self._changes.append(self._change(alike[first : first + TOLD_MAX], by, reason, until))
-        self._states -= np.bincount(r.shown[rows], minlength=len(STATES))
-        self._states += np.bincount(states[rows], minlength=len(STATES))
-        r.shown[rows] = states[rows]
-        r.revision[rows] += np.uint32(1)
-        r.changed[rows] = mono
-        r.say[rows] = 0
+        r.show(rows, mono)
 
     def _change(self, rows: np.ndarray, by: str, reason: str, until: int) -> Change:
         r = self._rows
         one = int(rows[0])
         group, announced = int(r.group[one]), 0
-        if r.say[one] & _ANNOUNCED:
+        if r.say[one] & ANNOUNCED:
             # Once a group, even where its members' flags differ.
             announced = int(group in self._opened) if group else len(rows)
             self._opened.discard(group)
         parent = int(r.by_code[one])
         return Change(
-            code=self.codes[r.code[one]],
+            code=self._kinds.codes[r.code[one]],
             flags=int(r.flags[one]),
             assets=r.asset[rows],
             announced=announced,
             group=group,
-            parent="" if parent == NO_CODE else self.codes[parent],
+            parent="" if parent == NO_CODE else self._kinds.codes[parent],
             causes=r.by_asset[rows],
             by=by,
             reason=reason,
             until=until,
-            data=self._data.get(one, {}) if len(rows) == 1 else {},
+            data=r.notes.get(one, Note()).data if len(rows) == 1 else {},
         )
 
     # -- memory
 
-    def _forgettable(self) -> np.ndarray:
-        """bool[rows]: returned, and nothing more to come of it."""
-        r = self._rows
-        keep = HOLDS | ACTIVE | SHELVED | OUT | CHATTERS
-        over = ((r.flags[: r.n] & keep) == 0) & (r.shown[: r.n] == 0)
-        return np.asarray(over & (r.code[: r.n] != NO_CODE))
-
     def _forget(self, mono: int) -> None:
-        old = self._forgettable() & (self._rows.changed[: self._rows.n] <= mono - MEMORY_S * SECOND)
-        self._free(np.flatnonzero(old))
-        self._flood.forget(self._rows.group[: self._rows.n])
+        r = self._rows
+        r.free(np.flatnonzero(r.over() & (r.changed[: r.n] <= mono - MEMORY_S * SECOND)))
+        self._flood.forget(r.group[: r.n])
 
-    def _make_room(self, rows: int) -> int:
-        """Forget up to ``rows`` returned alarms, the oldest first; return how many."""
-        free = np.flatnonzero(self._forgettable())
-        free = free[np.argsort(self._rows.changed[free], kind="stable")][:rows]
-        self._free(free)
-        return len(free)
-
-    def _free(self, rows: np.ndarray) -> None:
-        self._states[0] -= len(rows)
-        self._rows.free(rows)
-        for row in rows.tolist():
-            self._data.pop(row, None)
-            self._acked_by.pop(row, None)
+    def _make_room(self, n: int) -> int:
+        """Forget up to ``n`` returned alarms, the oldest first; return how many."""
+        over = np.flatnonzero(self._rows.over())
+        over = over[np.argsort(self._rows.changed[over], kind="stable")][:n]
+        self._rows.free(over)
+        return len(over)
 
     def _next(self, mono: int) -> int:
         """The mono µs at which time alone changes something."""
         r = self._rows
         flags = r.flags[: r.n]
-        waits = ((flags & (ACTIVE | TOLD | ACKED | _HIDDEN)) == ACTIVE, r.hold)
+        waits = ((flags & (ACTIVE | TOLD | ACKED | HIDDEN)) == ACTIVE, r.hold)
         delays = (_differs(flags) & ((flags & CHATTERS) == 0), r.due)
         chatter, shelf = ((flags & CHATTERS) != 0, r.quiet), ((flags & SHELVED) != 0, r.shelf)
         next_ = min(
             int(column[: r.n][which].min(initial=_LATER)) for which, column in (waits, delays, chatter, shelf)
         )
-        oldest = int(r.changed[: r.n][self._forgettable()].min(initial=_LATER))
+        oldest = int(r.changed[: r.n][r.over()].min(initial=_LATER))
         return min(next_, max(oldest + MEMORY_S * SECOND, mono + SECOND))
 
     # -- over a restart
 
     def stored(self) -> Stored:
         """All of it after a turn, for a snapshot."""
-        rows = self._rows.taken()
-        place = dict(zip(rows.tolist(), range(len(rows)), strict=True))
         return Stored(
             mono=self._mono,
-            codes=list(self.codes),
-            columns=self._rows.stored(),
-            data={place[row]: data for row, data in self._data.items()},
-            acked_by={place[row]: person for row, person in self._acked_by.items()},
-            shelved={place[row]: why for row, why in self._shelved.items()},
+            codes=list(self._kinds.codes),
+            rows=self._rows.stored(),
             told=self._flood.stored(self._mono),
             answers=self._answers.counts.tobytes(),
             refused=self.refused,
@@ -645,78 +476,36 @@ class Alarms:
         of each delay, pause and shelf is left again.
         """
         shift = min(0, mono - stored.mono)
-        self._clear_all()
+        self._begin()
         self._mono = mono
-        numbers = [self._number.get(code, NO_CODE) for code in stored.codes]
-        if stored.columns:
-            rows = self._rows.restore(stored.columns, numbers, shift)
-            self._data = _placed(stored.data, rows)
-            self._acked_by = _placed(stored.acked_by, rows)
-            self._shelved = _placed(stored.shelved, rows)
-            self._states = np.bincount(self._rows.shown[self._rows.taken()], minlength=len(STATES))
+        numbers = [self._kinds.number.get(code, NO_CODE) for code in stored.codes]
+        self._rows.restore(stored.rows, numbers, shift)
         self._flood.restore(stored.told, stored.mono, shift)
         if stored.answers:
             self._answers = Histogram(np.frombuffer(stored.answers, np.uint64)[:BUCKETS].copy())
         self.refused = stored.refused
 
-    def again(
-        self, told: Sequence[tuple[int, AlarmChanged]], index: Mapping[str, int], mono: int, utc: int
-    ) -> None:
+    def again(self, told: Said, index: Mapping[str, int], mono: int, utc: int) -> None:
         """What was journaled after the snapshot, each with its utc µs, in order; now it is ``mono`` and ``utc`` µs.
 
         ``index`` maps an asset's id to its index.
         """
-        for words in alarm_tail.rounds(alarm_tail.words(told, self._number, index)):
+        shift = mono - utc
+        for words in alarm_tail.rounds(alarm_tail.words(told, self._kinds.number, index)):
             for code in np.unique(words.code).tolist():
-                self._change_again(code, words.where(words.code == code), told, mono - utc)
+                self._work_in(code, words.where(words.code == code), told, shift)
         for at, changed in told:
             if changed.announced:
-                self._announce_again(at, changed, mono - utc)
-        r = self._rows
-        self._states = np.bincount(r.shown[r.taken()], minlength=len(STATES))
-        self._stirred = set(self._explains)
-        self._wake = 0
+                self._flood.count(changed.announced, at + shift)
+            if changed.group:
+                self._flood.known_again(Group(changed.group, changed.code, LEVELS[-1], 0, at, NEVER))
+        self._look_at_all(self._suppression.topology)
 
-    def _change_again(
-        self, code: int, words: Words, told: Sequence[tuple[int, AlarmChanged]], shift: int
-    ) -> None:
-        r = self._rows
-        self._take(code, words.asset[r.find(code, words.asset) < 0], 0)
-        rows = r.find(code, words.asset)
-        words, rows = words.where(rows >= 0), rows[rows >= 0]
-        before, mono = r.flags[rows], words.at + shift
-        rose, fell = words.flags & ~before, before & ~words.flags
-        came, went = (rose & ACTIVE) != 0, (fell & ACTIVE) != 0
-        r.before[rows[came]], r.raised[rows[came]] = r.raised[rows[came]], mono[came]
-        r.raised_at[rows[came]], r.returned_at[rows[went]] = words.at[came], words.at[went]
-        for column in (r.returned_at, r.acked_at, r.announced):
-            column[rows[came]] = 0
-        r.count[rows[came]] += np.uint32(1)
-        r.hold[rows] = mono + self._correlate[code]
-        seen, heard = (rose & ACKED) != 0, (rose & TOLD) != 0
-        r.acked_at[rows[seen]] = words.at[seen]
-        r.announced[rows[heard]], r.told[rows[heard]] = words.at[heard], mono[heard]
-        self._acked_by |= {row: told[n][1].by for row, n in _pairs(rows[seen], words.which[seen])}
-        for row, which in _pairs(rows[words.noted], words.which[words.noted]):
-            self._note_again(row, told[which][1], shift)
-        r.flags[rows], r.group[rows] = words.flags, words.group
-        r.by_code[rows], r.by_asset[rows] = words.parent, words.cause
-        r.quiet[rows], r.due[rows], r.changed[rows] = mono + CHATTER_S * SECOND, mono, mono
-        r.shown[rows] = _STATE[words.flags]
-        r.revision[rows] += np.uint32(1)
-
-    def _note_again(self, row: int, changed: AlarmChanged, shift: int) -> None:
-        if changed.data:
-            self._data[row] = changed.data
-        if changed.reason:
-            self._shelved[row] = changed.by, changed.reason
-            self._rows.until[row] = changed.until_utc
-            self._rows.shelf[row] = changed.until_utc + shift
-
-    def _announce_again(self, at: int, changed: AlarmChanged, shift: int) -> None:
-        self._flood.count(changed.announced, at + shift)
-        if changed.group:
-            self._flood.known_again(Group(changed.group, changed.code, LEVELS[-1], 0, at, NEVER))
+    def _work_in(self, code: int, words: Words, told: Said, shift: int) -> None:
+        self._take(code, words.asset[self._rows.find(code, words.asset) < 0], NEVER)
+        rows = self._rows.find(code, words.asset)
+        known = rows >= 0
+        alarm_tail.work_in(words.where(known), rows[known], told, self._rows, self._kinds, shift)
 
     # -- what there is
 
@@ -733,88 +522,49 @@ class Alarms:
     def groups(self) -> dict[int, tuple[Group, int]]:
         """The groups of which members stand, and how many do."""
         r = self._rows
-        standing = (r.flags[: r.n] & (ACTIVE | _HIDDEN)) == ACTIVE
+        standing = (r.flags[: r.n] & (ACTIVE | HIDDEN)) == ACTIVE
         numbers, counts = np.unique(r.group[: r.n][standing & (r.group[: r.n] != 0)], return_counts=True)
         return {
             number: (self._flood.groups[number], count)
             for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
         }
 
-    def active(self) -> dict[str, int]:
-        """How many alarms of each code stand and are neither suppressed nor put aside."""
-        r = self._rows
-        standing = (r.flags[: r.n] & (ACTIVE | _HIDDEN)) == ACTIVE
-        counts = np.bincount(r.code[: r.n][standing], minlength=len(self.codes)).tolist()
-        return {code: n for code, n in zip(self.codes, counts, strict=True) if n}
-
     def load(self, ids: Sequence[str]) -> AlarmLoad:
         """The load on the operator, after the last turn. ``ids`` are the assets'."""
-        r = self._rows
-        states = dict(zip(STATES, self._states.tolist(), strict=True))
-        standing = (r.flags[: r.n] & (ACTIVE | _HIDDEN)) == ACTIVE
-        stale = standing & (r.raised[: r.n] < self._mono - STALE_S * SECOND)
-        windows = self._flood.windows(self._mono)
-        recent = self._flood.recent(self._mono)
-        top = np.argsort(-r.count[: r.n].astype(np.int64), kind="stable")[:10]
-        top = top[r.count[top] > 0]
-        came = int(r.count[: r.n].sum())
-        return AlarmLoad(
-            active=self.active(),
-            announced_10min=recent,
-            announced_hour=self._flood.within(3600, self._mono),
-            peak_10min=int(windows.max()),
-            flood=bool(recent > FLOOD_ABOVE),
-            flood_pct=round(100 * float((windows > FLOOD_ABOVE).mean()), 2),
-            standing=states["unacked_active"] + states["acked_active"],
-            unacked=states["unacked_active"] + states["returned_unacked"],
-            stale=int(np.count_nonzero(stale)),
-            chattering=int(np.count_nonzero(r.flags[: r.n] & CHATTERS)),
-            shelved=states["shelved"],
-            suppressed=states["suppressed"],
-            out_of_service=states["out_of_service"],
-            refused=self.refused,
-            top=[
-                Frequent(
-                    "" if r.asset[row] == POST_ASSET else ids[r.asset[row]],
-                    self.codes[r.code[row]],
-                    int(r.count[row]),
-                )
-                for row in top
-            ],
-            top_pct=round(100 * int(r.count[top].sum()) / came, 1) if came else 0.0,
-            ack_p50_s=_rounded(self._answers.percentile(50)),
-            ack_p95_s=_rounded(self._answers.percentile(95)),
+        return measure(
+            self._rows, self._kinds.codes, ids, self._flood, self._answers, self.refused, self._mono
         )
 
     def kind(self, code: str) -> tuple[AlarmKind, str]:
         """The kind of a code, and its trade."""
-        return self._kinds[self._number[code]], self._trades[self._number[code]]
+        number = self._kinds.number[code]
+        return self._kinds.kinds[number], self._kinds.trades[number]
 
     def _alarm(self, row: int) -> Alarm:
         r, code = self._rows, int(self._rows.code[row])
-        commune = int(self._topology.communes(r.asset[row : row + 1])[0])
+        commune = int(self._suppression.topology.communes(r.asset[row : row + 1])[0])
         parent, flags = int(r.by_code[row]), int(r.flags[row])
-        by, reason = self._shelved.get(row, ("", ""))
+        note = r.notes.get(row, Note())
         return Alarm(
             asset=int(r.asset[row]),
-            code=self.codes[code],
-            priority=self._kinds[code].priority,
-            trade=self._trades[code],
+            code=self._kinds.codes[code],
+            priority=self._kinds.kinds[code].priority,
+            trade=self._kinds.trades[code],
             commune=None if commune < 0 else commune,
             state=state_of(flags),
             raised_at=int(r.raised_at[row]),
             returned_at=int(r.returned_at[row]),
             acked_at=int(r.acked_at[row]),
-            acked_by=self._acked_by.get(row, "") if flags & ACKED else "",
+            acked_by=note.acked_by if flags & ACKED else "",
             shelved_until=int(r.until[row]),
-            shelved_by=by,
-            shelved_reason=reason,
-            parent=None if parent == NO_CODE else (int(r.by_asset[row]), self.codes[parent]),
+            shelved_by=note.aside_by,
+            shelved_reason=note.aside_why,
+            parent=None if parent == NO_CODE else (int(r.by_asset[row]), self._kinds.codes[parent]),
             count=int(r.count[row]),
             announced=int(r.announced[row]),
             group=int(r.group[row]),
             chattering=bool(flags & CHATTERS),
-            data=self._data.get(row, {}),
+            data=note.data,
             revision=int(r.revision[row]),
         )
 
@@ -824,20 +574,6 @@ def _differs(flags: np.ndarray) -> np.ndarray:
     return np.asarray(((flags & HOLDS) != 0) != ((flags & ACTIVE) != 0))
 
 
-def _pairs(rows: np.ndarray, which: np.ndarray) -> Iterator[tuple[int, int]]:
-    return zip(rows.tolist(), which.tolist(), strict=True)
-
-
 def _reasoned(reason: str) -> None:
     if not reason.strip():
         raise AlarmError("no reason is given.", next="Say why: the next shift will ask.")
-
-
-def _rounded(ms: float | None) -> float | None:
-    """Seconds, for a person."""
-    return None if ms is None else round(ms / 1000, 1)
-
-
-def _placed(notes: Mapping[int, T], rows: np.ndarray) -> dict[int, T]:
-    """Notes by row, from notes by place; without those whose alarm is no more."""
-    return {int(rows[place]): note for place, note in notes.items() if rows[place] >= 0}

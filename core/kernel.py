@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from core import availability, inventory, proposals, state, vocabulary
-from core.alarms import POST_ASSET, Alarms, Change, Data
+from core.alarm_state import Change, Data
+from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
 from core.availability import Availability, ServiceChanged
 from core.batch import Batch
@@ -347,9 +348,10 @@ class Kernel:
                 case proposals.Emit():
                     self._plugin_emits(plugin, proposal, now, cause, outputs)
                 case proposals.Raise():
-                    _bounded(msgspec.convert(proposal.data, Data), EVENT_MAX, f"alarm {proposal.code}")
-                    assets = self._alarmed(plugin, proposal)
-                    self.alarms.raise_(assets, proposal.code, now.mono, proposal.data)
+                    # A copy: the plugin may go on writing into its own.
+                    said = msgspec.convert(proposal.data, Data)
+                    _bounded(said, EVENT_MAX, f"alarm {proposal.code}")
+                    self.alarms.raise_(self._alarmed(plugin, proposal), proposal.code, now.mono, said)
                 case proposals.Clear():
                     self.alarms.clear(self._alarmed(plugin, proposal), proposal.code, now.mono)
                 case proposals.Publish():

@@ -23,7 +23,7 @@ from core import city as cities
 from core import inventory, proposals, status
 from core import plugins as plugin_host
 from core import snapshot as snapshots
-from core.alarms import Alarm
+from core.alarm_state import Alarm
 from core.assets import NONE, Assets
 from core.city import Communes, Description, Streets, arcs
 from core.clock import SECOND, Now

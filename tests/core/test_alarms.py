@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core import alarms
-from core.alarms import POST_ASSET, Alarms, Change, Stored
+from core.alarm_state import Change
+from core.alarms import POST_ASSET, Alarms, Stored
 from core.assets import NONE, Assets
 from core.declaration import AlarmKind, Text
 from core.errors import AlarmError
@@ -322,7 +323,7 @@ class States(RuleBasedStateMachine):
         stored = msgspec.msgpack.decode(msgspec.msgpack.encode(self.register.stored()), type=Stored)
         self.register = made()
         self.register.restore(stored, self.mono)
-        assert self.register.stored().columns == stored.columns
+        assert self.register.stored().rows == stored.rows
 
     @invariant()
     def the_same(self) -> None:

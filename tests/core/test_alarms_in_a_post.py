@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core import alarms, vocabulary
-from core.alarms import Alarm
+from core.alarm_state import Alarm
 from core.vocabulary import AlarmChanged
 from ondijon import AlarmKind, AssetChange, Clear, Raise, Text, hookimpl
 from ondijon.testing import City, Post
@@ -145,8 +145,12 @@ def test_alarms_stand_as_they_stood_after_a_crash(says: Says, saved: int | None)
         elif n == 1:
             assert post.acknowledge("L0001", "dark").state == "acked_active"
             assert post.shelve("L0002", "dark", 3600).state == "shelved"
-            post.kernel.alarms.take_out_of_service(
-                int(says.index("L0003")[0]), "dark", "rebuilt", "Luc", post.mono, post.utc
+            register, at = post.kernel.alarms, (post.mono, post.utc)
+            register.take_out_of_service(int(says.index("L0003")[0]), "dark", "rebuilt", "Luc", *at)
+            post.shelve("L0005", "dark", 3600)
+            register.unshelve(int(says.index("L0005")[0]), "dark", "Luc", *at)
+            assert register.acknowledge_group(
+                register.get(int(says.index("L0012")[0]), "dark").group, "Luc", *at
             )
             says(Raise(asset=says.index(*LAMPS[20:]), code="dark"))
         else:

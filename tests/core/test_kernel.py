@@ -406,7 +406,7 @@ def test_what_the_door_refused_of_an_edge_raises_the_alarm(make_trial) -> None:
     now = Now(0, post.utc, 0)
     outputs = post.kernel.step(now, Inputs(lies=[("telemetry", "5 slots in buffer 9.")]))
     assert outputs.faults == ["edge telemetry: 5 slots in buffer 9."]
-    assert list(post.kernel.alarms.active()) == ["edge_refused"]
+    assert list(post.kernel.alarms.load(()).active) == ["edge_refused"]
 
 
 def test_a_release_goes_out_long_after_its_command_was_executed(make_trial) -> None:
