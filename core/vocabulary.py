@@ -21,7 +21,8 @@ class CommandEnded(msgspec.Struct, frozen=True):
     failed: int = 0
 
 
-class AlarmChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+# A restart reads hundreds of thousands of them, and none can be part of a cycle: the collector need not look.
+class AlarmChanged(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Alarms of one code took another state, or a person was told of them; all that did so alike in one step.
 
     ``asset`` is the id of the asset, empty for the post itself and where there are several: then ``assets`` holds
