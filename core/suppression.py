@@ -58,7 +58,7 @@ class Suppression:
         return np.asarray(rows[by_code == NO_CODE])
 
     def _parents(self, code: int, assets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The kind u16[n] and asset u32[n] that explain alarms of a kind on assets u32[n]; NO_CODE and NONE: nothing."""
+        """The kind u16[n] and asset u32[n] that explain alarms on assets u32[n]; NO_CODE and NONE: nothing does."""
         places = self.topology.places(assets)
         by_code = np.full(len(assets), NO_CODE, np.uint16)
         by_asset = np.full(len(assets), NONE, np.uint32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.audit import verify
 from core import snapshot
+from core.alarm_rows import Note, StoredRows
 from core.alarms import Stored
 from core.checkpoint import verifier_key
 from core.errors import JournalError
@@ -38,7 +39,7 @@ def seeds() -> list[bytes]:
         mono=8,
         plugins={"lighting": b"\x01"},
         due={"lighting": {"dim": 10}},
-        alarms=Stored(mono=8, codes=["x"], columns={"flags": b"\x03"}, data={0: {"a": 1}}, acked_by={0: "p"}),
+        alarms=Stored(mono=8, codes=["x"], rows=StoredRows({"flags": b"\x03"}, {0: Note({"a": 1}, "p")})),
         commands=[OpenCommand("1-1", "lamp.dim", "lighting")],
         places={"gw": Place(1, 2, 3)},
         serving=b"\x01\x02",
