@@ -104,6 +104,17 @@ def test_the_whole_city_is_announced_ten_times_at_most(
     assert standing + alone == LAMPS * len(codes)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 2, 5, 9])
+def test_a_flood_that_begins_slowly_is_announced_ten_times_at_most(dijon: Assets, at_a_time: int) -> None:
+    storm = Storm(dijon)
+    for some in np.array_split(np.random.default_rng(2).permutation(ALL)[: 40 * at_a_time], 40):
+        for code in ("silent", "burner"):
+            storm.register.raise_(some, code, storm.mono, {})
+        storm.turn(0.25)
+    assert 1 <= storm.told <= 10
+    assert storm.register.load(dijon.ids).unacked == 80 * at_a_time
+
+
 def test_the_feeder_explains_its_lamps_whoever_comes_first(dijon: Assets) -> None:
     lamps = ALL[:50]
     told = []
