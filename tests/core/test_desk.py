@@ -419,6 +419,17 @@ def test_two_persons_approve_an_authorisation_of_a_dangerous_verb() -> None:
 # -- nothing unlawful passes
 
 
+#: Targets that a person, or the trade, has in a minute.
+LIMIT = 12
+
+#: Mostly without a target twice.
+LAMP_LISTS = st.one_of(
+    st.lists(st.integers(0, 29), min_size=1, max_size=8, unique=True),
+    st.lists(st.integers(0, 19), min_size=1, max_size=4, unique=True),
+    st.lists(st.integers(0, 29), min_size=1, max_size=8),
+)
+
+
 class Attempts(RuleBasedStateMachine):
     """Persons and a trade ask whatever they like; a plain model says what may pass."""
 
@@ -430,7 +441,7 @@ class Attempts(RuleBasedStateMachine):
     def begin(self) -> None:
         self.tries = 0
         self.queue: list[Command] = []
-        rules = (rule_(rate=2.0, communes=("Petite-Ville",)),)
+        rules = (rule_(rate=LIMIT / 20, communes=("Petite-Ville",)),)
         module = watched(
             authorisations=rules,
             ticks={"look": 0.05},
@@ -439,7 +450,7 @@ class Attempts(RuleBasedStateMachine):
             ),
         )
         module.on_tick = hookimpl(lambda now, name, state: [self.queue.pop(0)] if self.queue else [])
-        self.post = Post(City.small(), [module], gate=GATE)
+        self.post = Post(City.small(), [module], gate=msgspec.structs.replace(GATE, person_targets=LIMIT))
         self.post.run(0.1)
         self.people = {
             "anna": self.post.person("anna", seconds=600),
@@ -490,10 +501,10 @@ class Attempts(RuleBasedStateMachine):
     # what is tried
 
     @rule(
-        who=st.sampled_from(["anna", "bob", "carl", "dora", "forged", "expired"]),
+        who=st.sampled_from(["anna", "anna", "bob", "carl", "carl", "dora", "forged", "expired"]),
         verb=st.sampled_from(["lamp.dim", "lamp.dim", "lamp.kill", "lamp.fly"]),
-        lamps=st.lists(st.integers(0, 29), min_size=1, max_size=8),
-        value=st.sampled_from([0.0, 1.0, 1.0, 50.0, 101.0, float("nan")]),
+        lamps=LAMP_LISTS,
+        value=st.sampled_from([0.0, 1.0, 1.0, 1.0, 50.0, 101.0, float("nan")]),
         extra=st.sampled_from([0, 0, 0, 0, 1]),
         lease=st.sampled_from([0.0, 10.0, 10.0, 30.0, 61.0, 901.0]),
         age=st.sampled_from([0, 0, 0, 0, 5, 31, -4]),
@@ -524,7 +535,7 @@ class Attempts(RuleBasedStateMachine):
         )
         if lease:
             limited = verb != "lamp.kill" or self.open(lamps, override)
-            lawful = lawful and limited and self.rate(who, 40, len(lamps))
+            lawful = lawful and limited and self.rate(who, LIMIT, len(lamps))
         second = lease and (verb == "lamp.kill" or len(lamps) > 5 or override)
         self.ask(request, lawful, who, lamps, second, request)
 
@@ -595,7 +606,7 @@ class Attempts(RuleBasedStateMachine):
         lawful = (
             stands
             and now < proposed.asked_utc + 30_000_000
-            and self.rate(first, 40, len(lamps))
+            and self.rate(first, LIMIT, len(lamps))
             and (proposed.verb != "lamp.kill" or self.open(lamps, proposed.override))
         )
         before = len(self.post.orders)
@@ -632,7 +643,7 @@ class Attempts(RuleBasedStateMachine):
             and all(lamp < 20 for lamp in lamps)
             and 10 <= value <= 90
             and 0 < lease <= 60
-            and self.rate("the trade", 40, len(lamps))
+            and self.rate("the trade", LIMIT, len(lamps))
         )
         passed = len(self.post.orders) > before
         assert passed == bool(lawful)
@@ -670,8 +681,11 @@ def test_nothing_unlawful_passes_in_10_000_attempts() -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    while Attempts.attempts < 10_000:
-        run_state_machine_as_test(Attempts, settings=many)
-    assert Attempts.passed > 100, "and it is no gate that lets nothing through"
     told = {"token", "session_expired", "stale_request", "replayed", "right", "rate", "same_person", "hash"}
-    assert told <= Attempts.codes
+    for _ in range(5):
+        run_state_machine_as_test(Attempts, settings=many)
+        if Attempts.attempts >= 10_000 and told <= Attempts.codes:
+            break
+    assert Attempts.attempts >= 10_000
+    assert told <= Attempts.codes, "each way was tried"
+    assert Attempts.passed > 100, "and it is no gate that lets nothing through"
