@@ -7,8 +7,10 @@ it has, and a gateway gets at most one order of a verb in a step. docs/commands.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ from core.assets import NONE, Assets
 from core.clock import SECOND
 from core.declaration import Verb
 from core.errors import WireError
-from core.holds import WATCHED, Held, Holds, counted
+from core.holds import Held, Holds, counted
 from core.journal import Record
 from core.refusal import Refusal
 from core.table import Table
@@ -243,59 +245,72 @@ class Commands:
                     command.state = "sent"
 
     def _send(self, verb: int, commands: Sequence[TrackedCommand], assets: Assets) -> list[tuple[str, Order]]:
-        lengths = [len(command.targets) for command in commands]
+        numbers = np.array([_number(command) for command in commands])
+        # Up: 0 would release.
+        leases_ms = np.array([math.ceil(command.lease_s * 1000) for command in commands])
         targets = np.concatenate([command.targets for command in commands])
         values = np.concatenate([command.values for command in commands])
-        which = np.repeat(np.arange(len(commands)), lengths)
+        which = np.repeat(np.arange(len(commands)), [len(command.targets) for command in commands])
         # Of two commands of one step the later one holds the target: only that is ordered.
-        numbers = np.array([_number(command) for command in commands])
-        newest = self._holds[verb].holder[targets] == numbers[which]
-        targets, values, which = targets[newest], values[newest], which[newest]
-        gateway = assets.gateway[targets]
-        order = np.argsort(gateway, kind="stable")
-        targets, values, which, gateway = targets[order], values[order], which[order], gateway[order]
-        starts = np.flatnonzero(np.diff(gateway, prepend=NONE))
+        kept = np.flatnonzero(self._holds[verb].holder[targets] == numbers[which])
+        order = kept[np.argsort(assets.gateway[targets[kept]], kind="stable")]
+        targets, which = targets[order], which[order]
+        gateway, indexes = assets.gateway[targets], assets.wire_index[targets].astype("<u2")
+        values, lease_ms = values[order].astype("<f8"), leases_ms[which].astype("<u4")
+        number, lease = numbers[which], lease_ms.astype(np.int64) * 1000
+        bounds = np.flatnonzero(np.diff(gateway, prepend=NONE, append=NONE)).tolist()
         orders = []
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(gateway)], strict=True):
+        for start, end in pairwise(bounds):
             part = slice(start, end)
+            # The sort is stable: within a gateway the commands stand in their order.
+            alike = which[start] == which[end - 1]
+            there = [commands[i] for i in ([which[start]] if alike else np.unique(which[part]).tolist())]
             name = assets.gateways[gateway[start]]
-            index = assets.wire_index[targets[part]]
-            orders.append((name, self._one(name, commands, targets[part], index, values[part], which[part])))
+            n = self._owe(name, verb, there, targets[part], number[part], lease[part])
+            one = self._order_of(n, there, indexes[part].tobytes(), values[part].tobytes(), lease_ms[part])
+            orders.append((name, one))
         return orders
 
-    def _one(
+    def _owe(
         self,
         gateway: str,
+        verb: int,
         commands: Sequence[TrackedCommand],
         targets: np.ndarray,
-        index: np.ndarray,
-        values: np.ndarray,
-        which: np.ndarray,
-    ) -> Order:
-        there = [commands[i] for i in np.unique(which).tolist()]
-        for command in there:
+        number: np.ndarray,
+        lease: np.ndarray,
+    ) -> int:
+        """Number the next order of a gateway, and expect its answer."""
+        for command in commands:
             command.parts += 1
-        lease_ms = np.array([int(command.lease_s * 1000) for command in commands], np.uint32)[which]
-        numbers = np.array([_number(command) for command in commands])[which]
         n = self._order[gateway] = self._order.get(gateway, 0) + 1
         owed = self._owed.setdefault(gateway, deque())
         if len(owed) == OWED_MAX:
             self.given_up += 1
             owed.popleft()
-        within = [_number(command) for command in there]
-        owed.append(_Owed(n, there[0].verb, within, targets, numbers, lease_ms.astype(np.int64) * 1000))
-        alike = bool(np.all(lease_ms == lease_ms[0]))
+        owed.append(_Owed(n, verb, [_number(command) for command in commands], targets, number, lease))
+        return n
+
+    def _order_of(
+        self,
+        n: int,
+        commands: Sequence[TrackedCommand],
+        indexes: bytes,
+        values: bytes,
+        lease_ms: np.ndarray,
+    ) -> Order:
+        longest = int(lease_ms.max())
         return Order(
             n=n,
             epoch=self.epoch,
-            command=there[-1].id,
-            verb=there[0].verb,
-            indexes=index.astype("<u2").tobytes(),
-            values=values.astype("<f8").tobytes(),
-            lease_ms=int(lease_ms.max()),
-            leases=b"" if alike else lease_ms.astype("<u4").tobytes(),
-            deadline=min(command.deadline for command in there),
-            since=min((command.since for command in there if command.since), default=0),
+            command=commands[-1].id,
+            verb=commands[0].verb,
+            indexes=indexes,
+            values=values,
+            lease_ms=longest,
+            leases=b"" if longest == lease_ms.min() else lease_ms.tobytes(),
+            deadline=min(command.deadline for command in commands),
+            since=min((command.since for command in commands if command.since), default=0),
         )
 
     # -- back
@@ -382,7 +397,7 @@ class Commands:
         """Compare what was executed with what the table shows; give up what nobody answered."""
         for verb, holds in zip(self._verbs, self._holds, strict=True):
             if verb.verify_metric is not None:
-                self._compare(holds, verb, mono, table)
+                self._compare(holds, verb.verify_metric, verb.tolerance, mono, table)
             self._give_up(holds, holds.unanswered(mono), "unknown", NO_ANSWER)
 
     def end_leases(self, mono: int) -> list[TrackedCommand]:
@@ -394,23 +409,20 @@ class Commands:
             command.state = "reverted"
         return reverted
 
-    def _compare(self, holds: Holds, verb: Verb, mono: int, table: Table) -> None:
-        if not np.any(holds.phase == WATCHED):
+    def _compare(self, holds: Holds, metric: str, tolerance: float, mono: int, table: Table) -> None:
+        watched = holds.watched()
+        if not len(watched):
             return
-        assert verb.verify_metric is not None
-        column = table.column(verb.verify_metric)
-        asset, value = column.asset, column.value
-        watched = holds.phase[asset] == WATCHED
-        known = column.valid & ~column.stale
-        follows = watched & known & (np.abs(value - holds.wanted[asset]) <= verb.tolerance)
-        self._settle(holds, asset[follows], "verified")
-        late = watched & ~follows & (holds.due[asset] <= mono)
+        value, time, known = table.latest(metric, watched)
+        follows = known & (np.abs(value - holds.wanted[watched]) <= tolerance)
+        self._settle(holds, watched[follows], "verified")
+        late = ~follows & (holds.due[watched] <= mono)
         if not late.any():
             return
         # A device that said nothing since it was asked may have done it or not: nobody guesses.
-        heard = late & known & (column.time > holds.asked[asset])
-        self._give_up(holds, asset[heard], "failed", NOT_FOLLOWED, value[heard])
-        self._give_up(holds, asset[late & ~heard], "unknown", NO_READ_BACK)
+        heard = late & known & (time > holds.asked[watched])
+        self._give_up(holds, watched[heard], "failed", NOT_FOLLOWED, value[heard])
+        self._give_up(holds, watched[late & ~heard], "unknown", NO_READ_BACK)
 
     def _give_up(
         self, holds: Holds, targets: np.ndarray, outcome: str, code: str, values: np.ndarray | None = None

@@ -85,14 +85,21 @@ class Holds:
         self.holder[assets], self.until[assets] = 0, 0
         return holders
 
+    def watched(self) -> np.ndarray:
+        """u32[n]: targets whose read-back is awaited."""
+        return np.flatnonzero(self.phase == WATCHED).astype(np.uint32)
+
     def unanswered(self, mono: int) -> np.ndarray:
         """u32[n]: targets whose answer is given up."""
-        return np.flatnonzero((self.phase == ORDERED) & (self.answer_by <= mono)).astype(np.uint32)
+        ordered = np.flatnonzero(self.phase == ORDERED)
+        given_up = self.answer_by[ordered] <= mono
+        return np.asarray(ordered[given_up], np.uint32)
 
     def over(self, mono: int) -> np.ndarray:
         """u32[n]: targets whose lease is over."""
-        over = (self.until > 0) & (self.until <= mono) & (self.phase != ORDERED)
-        return np.flatnonzero(over).astype(np.uint32)
+        leased = np.flatnonzero(self.until)
+        over = (self.until[leased] <= mono) & (self.phase[leased] != ORDERED)
+        return np.asarray(leased[over], np.uint32)
 
     def stored(self) -> Held:
         """The leases, for a snapshot."""
