@@ -121,13 +121,19 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmKind(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition that asks a person to act. ``priority`` 1 is the most urgent of three."""
+    """A condition that asks a person to act. ``priority`` 1 is the most urgent of three.
+
+    ``suppressed_by``: codes, of any trade, that explain this alarm where they stand on what its asset is behind.
+    For such an explanation it waits ``correlate_s`` before a person is told.
+    """
 
     code: str
     priority: int
     text: Text
     delay_on_s: float = 0.0
     delay_off_s: float = 0.0
+    suppressed_by: tuple[str, ...] = ()
+    correlate_s: float = 10.0
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,10 @@ class StateError(OndijonError):
     exit_status = 65
 
 
+class AlarmError(OndijonError):
+    """What a person asks of an alarm cannot be done."""
+
+
 class WireError(OndijonError):
     """Bytes from outside are not a message of this wire version."""
 

@@ -16,13 +16,13 @@ import structlog
 import zmq
 
 from core import link, operators, wire
+from core.acknowledged import Acknowledged
 from core.assets import Assets
 from core.clock import Clock
-from core.errors import JournalError, WireError
-from core.event import Event
+from core.errors import WireError
 from core.field import FieldEvents, Place
 from core.inventory import AssetChange
-from core.journal import Journal, Record
+from core.journal import Journal
 from core.kernel import Inputs, Outputs
 from core.loans import Lender
 from core.register import Register
@@ -59,16 +59,6 @@ class Sequenced(msgspec.Struct, frozen=True):
     act: Callable[[], object]
 
 
-class Uncommitted(msgspec.Struct, frozen=True):
-    """A field event that waits for the journal to be durable up to ``seq``; None where it was refused."""
-
-    seq: int
-    event: Event | None
-    gateway: str
-    boot: int
-    through: int
-
-
 class Intake(threading.Thread):
     """Owns the kernel's sockets: the ROUTERs that edges and operators' tools dial, the PUB that tells the status."""
 
@@ -89,12 +79,9 @@ class Intake(threading.Thread):
         self._field = field
         self._lock = threading.Lock()
         self._reports: list[tuple[str, wire.Reports]] = []
-        self._events: list[Event] = []
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._asked: list[tuple[bytes, operators.Asked]] = []
         self._lies: list[tuple[str, str]] = []
-        self._uncommitted: deque[Uncommitted] = deque()
-        self._appended = 0
         self._outgoing: deque[Sequenced] = deque()
         self._publish: deque[tuple[bytes, bytes]] = deque(maxlen=64)
         self._known: set[bytes] = set()
@@ -104,10 +91,8 @@ class Intake(threading.Thread):
         self.counts = {
             "edge_messages_refused": 0,
             "requests_refused": 0,
-            "field_events": 0,
-            "field_events_repeated": 0,
-            "field_events_refused": 0,
         }
+        self._acknowledged = Acknowledged(field, journal, self.counts)
         grace_s = min(GRACE_S, run.step_us / 1e6 / run.origin.speed)
         self._lender = Lender(
             link.Buffers(run.memory_fd, writable=False),
@@ -127,17 +112,14 @@ class Intake(threading.Thread):
         """
         hand_overs = self._lender.take()
         with self._lock:
-            inputs = Inputs(hand_overs, self._events, self._reports, self._changes, self._asked, self._lies)
-            self._events, self._reports, self._changes = [], [], []
-            self._asked, self._lies = [], []
+            events = self._acknowledged.take()
+            inputs = Inputs(hand_overs, events, self._reports, self._changes, self._asked, self._lies)
+            self._reports, self._changes, self._asked, self._lies = [], [], [], []
         return inputs
 
     def settled(self) -> tuple[int, dict[str, Place]]:
         """Up to which record every event has been in a step's inputs, and how far each gateway's events came."""
-        with self._lock:
-            waiting = [each.seq for each in self._uncommitted if each.event] + [e.seq for e in self._events]
-            through = min(waiting, default=self._journal.last() + 1) - 1
-            return through, self._field.places()
+        return self._acknowledged.settled()
 
     def put(self, outputs: Outputs, seq: int) -> None:
         """Let a step's orders and answers out once the journal is durable up to ``seq``."""
@@ -214,7 +196,7 @@ class Intake(threading.Thread):
 
     def _hear(self) -> None:
         for _ in range(TURN_MAX):
-            if len(self._reports) + len(self._events) + len(self._uncommitted) >= MESSAGES_MAX:
+            if len(self._reports) + self._acknowledged.waiting >= MESSAGES_MAX:
                 return
             try:
                 edge, data = self._router.recv_multipart(zmq.DONTWAIT)
@@ -269,48 +251,15 @@ class Intake(threading.Thread):
             with self._lock:
                 self._reports.append((said.gateway, message))
         elif isinstance(message, wire.FieldEvent):
-            self._on_field_event(said, message)
-
-    def _on_field_event(self, said: link.Said, message: wire.FieldEvent) -> None:
-        gateway, boot = said.gateway, said.boot
-        if not self._field.is_next(gateway, boot, message):
-            self.counts["field_events_repeated"] += 1
-            if through := self._field.through(gateway, boot):
-                self._tell(gateway, wire.EventAck(boot, through))
-            return
-        try:
-            event = self._field.event(gateway, boot, message, self._clock.utc(), self._clock.mono())
-        except WireError as error:
-            # For good: another try would not mend it, and what comes after must not wait for it.
-            self.counts["field_events_refused"] += 1
-            self.counts[error.reason] = self.counts.get(error.reason, 0) + 1
-            self._tell(
-                gateway, wire.Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next[: wire.TEXT_MAX])
-            )
-            self._field.took(gateway, boot, message.seq)
-            self._uncommitted.append(Uncommitted(self._appended, None, gateway, boot, message.seq))
-            return
-        with self._lock:
-            try:
-                seq = self._journal.append([Record("event", 0, event.received_utc, link.encode(event))])
-            except JournalError:
-                # Not acknowledged: the gateway keeps it and sends it again. The reactor ends this kernel.
-                return
-            self._appended = seq
-            self.counts["field_events"] += 1
-            self._field.took(gateway, boot, message.seq)
-            event = msgspec.structs.replace(event, seq=seq)
-            self._uncommitted.append(Uncommitted(seq, event, gateway, boot, message.seq))
+            utc, mono = self._clock.utc(), self._clock.mono()
+            answer = self._acknowledged.on_event(said.gateway, said.boot, message, utc, mono)
+            if answer is not None:
+                self._tell(said.gateway, answer)
 
     def _let_out(self) -> None:
+        for gateway, acknowledgement in self._acknowledged.let_out():
+            self._tell(gateway, acknowledgement)
         durable = self._journal.durable().local
-        while self._uncommitted and self._uncommitted[0].seq <= durable:
-            with self._lock:
-                each = self._uncommitted.popleft()
-                if each.event is not None:
-                    self._events.append(each.event)
-            self._field.committed(each.gateway, each.boot, each.through)
-            self._tell(each.gateway, wire.EventAck(each.boot, each.through))
         while self._outgoing and self._outgoing[0].seq <= durable:
             self._outgoing.popleft().act()
         while self._publish:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
+from core import vocabulary
 from core.assets import NONE, Assets
 from core.city import City, unpack_assets
 from core.declaration import AssetKind
@@ -86,6 +87,7 @@ def resume(city: City, journal: Journal, kinds: Mapping[str, AssetKind]) -> City
 
     States and slots rest on the order of the register: those of one city would be given to another's lamps.
     """
+    kinds = {kind.name: kind for kind in vocabulary.ASSETS} | dict(kinds)
     saved = journal.register()
     after, assets = (saved[0], unpack_assets(saved[1])) if saved else (0, city.assets)
     n = len(city.assets)

@@ -65,6 +65,9 @@ class Journal(Protocol):
     def failed(self) -> Exception | None:
         """Why it can promise nothing any more, or None while it works."""
 
+    def witnesses_away(self) -> list[tuple[str, str]]:
+        """The witnesses that have been away for long: where, and why."""
+
     def append(self, records: Sequence[Record]) -> int:
         """Number and queue the records; return the last one's sequence. Raises JournalError when full or failed."""
 
@@ -143,18 +146,25 @@ class SqliteJournal:
             self.generation = self._begin()
             self._signer = Signer(folder / "audit.key", name)
             self._head = self._recover()
-        except (sqlite3.Error, OSError) as error:
-            raise JournalError(
-                f"cannot be opened: {error}.",
-                where=str(self.path),
-                next="Nothing was changed; check disk space and rights.",
-            ) from error
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._closed_to_us(error) from error
+            raise self._damaged(f"{error}") from error
+        except OSError as error:
+            raise self._closed_to_us(error) from error
         self._next = self._durable + 1
         self._signed_at = time.monotonic()
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
-        self.keeper = Keeper(self.path, [Witness(folder, name) for folder in witness])
-        self.keeper.start()
+        self._keeper = Keeper(self.path, [Witness(folder, name) for folder in witness])
+        self._keeper.start()
+
+    def _closed_to_us(self, error: Exception) -> JournalError:
+        return JournalError(
+            f"cannot be opened: {error}.",
+            where=str(self.path),
+            next="Nothing was changed; check disk space and rights.",
+        )
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
@@ -247,8 +257,17 @@ class SqliteJournal:
         try:
             for seq, *columns in db.execute(query, (after, kind)):
                 yield seq, Record(*columns)
+        except sqlite3.Error as error:
+            raise self._damaged(f"{error}") from error
         finally:
             db.close()
+
+    def _damaged(self, what: str) -> JournalError:
+        return JournalError(
+            f"damaged: {what}.",
+            where=str(self.path),
+            next="Keep this file, and restore the backup; `ondijon audit verify` tells how far each is whole.",
+        )
 
     def truncate(self, before: int) -> None:
         """Forget records below ``before``, up to the last signed head before both that and the oldest snapshot.
@@ -301,7 +320,7 @@ class SqliteJournal:
             self._closing = True
             self._lock.notify()
         self._writer.join()
-        self.keeper.close()
+        self._keeper.close()
         self._db.close()
 
     def _write(self) -> None:
@@ -360,6 +379,10 @@ class SqliteJournal:
         if signs:
             self._signed, self._signed_at = last, time.monotonic()
         return True
+
+    def witnesses_away(self) -> list[tuple[str, str]]:
+        """The witnesses that have been away for long: where, and why."""
+        return self._keeper.away()
 
     def _keep(self, batch: _Batch) -> None:
         seq = batch.records[0][0]

@@ -15,6 +15,9 @@ LOOK_S = 1.0
 #: A write-ahead log is folded into the file when it is larger than this (bytes). SQLite would do it inside of a commit.
 WAL_MAX = 4 << 20
 
+#: A witness that could not be shown a head for so long (s) is away.
+AWAY_S = 60.0
+
 #: Signed heads shown to a witness at one look.
 SHOWN_MAX = 1000
 
@@ -66,6 +69,15 @@ class Keeper(threading.Thread):
                     return
         finally:
             db.close()
+
+    def away(self) -> list[tuple[str, str]]:
+        """The witnesses that have been away for long: where, and why."""
+        now = time.monotonic()
+        return [
+            (str(witness.path), witness.failure)
+            for witness in self.witnesses
+            if witness.behind_since and now - witness.behind_since > AWAY_S
+        ]
 
     def close(self) -> None:
         """Show what was signed last, and end."""

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from core import availability, commands, inventory, proposals, state, vocabulary
-from core.alarms import POST_ASSET, Alarm, Alarms
+from core.alarms import POST_ASSET, Alarms, Change, Data
+from core.assets import NONE
 from core.availability import Availability, ServiceChanged
 from core.batch import Batch
 from core.city import City
@@ -30,6 +31,7 @@ from core.register import Numbering
 from core.snapshot import Snapshot
 from core.table import HandOver, Table, TableView
 from core.tail import Again, Tail
+from core.topology import Topology
 from core.wire import TEXT_MAX, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for, commands are compared with the table, and leases end.
@@ -47,7 +49,8 @@ class Inputs(msgspec.Struct, frozen=True):
     """All that came in since the last step, in the order it was numbered. Events are committed already.
 
     ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
-    an edge said that cannot be, and was refused at the door. ``sent``: the last step whose orders are on their way.
+    an edge said that cannot be, and was refused at the door; ``troubles``: alarms of the post whose condition holds,
+    with what they say; ``sent``: the last step whose orders are on their way.
     """
 
     hand_overs: Sequence[HandOver] = ()
@@ -56,6 +59,7 @@ class Inputs(msgspec.Struct, frozen=True):
     changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
     asked: Sequence[tuple[bytes, Asked]] = ()
     lies: Sequence[tuple[str, str]] = ()
+    troubles: Sequence[tuple[str, dict[str, str]]] = ()
     sent: int = -1
 
 
@@ -91,6 +95,7 @@ class Kernel:
         self.seed = seed
         declarations = [plugin.declaration for plugin in plugins]
         self._kinds = {kind.name: kind for d in declarations for kind in d.assets}
+        self._kinds |= {kind.name: kind for kind in vocabulary.ASSETS}
         self.city = city = city.with_assets(city.assets.knowing(self._kinds))
         city.assets.validate({name: kind.attributes for name, kind in self._kinds.items()})
         self.numbering = Numbering(city.assets, declarations)
@@ -101,7 +106,10 @@ class Kernel:
         self.desk = Desk(self.gate, self.commands, login or Login())
         alarms = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
         self._alarm_owners = {code: owner for code, (_, owner) in alarms.items()}
-        self.alarms = Alarms(alarms | {kind.code: (kind, vocabulary.POST) for kind in vocabulary.ALARMS})
+        self._network_alarms = {alarm.code: kind for kind, alarm in vocabulary.NETWORK.items()}
+        own = (*vocabulary.ALARMS, *vocabulary.NETWORK.values())
+        alarms |= {kind.code: (kind, vocabulary.POST) for kind in own}
+        self.alarms = Alarms(alarms, Topology(city.assets))
         self.counts = {
             "commands": 0,
             "refused": 0,
@@ -126,6 +134,7 @@ class Kernel:
         self.availability = Availability(len(city.assets))
         self._swept = 0
         self._troubles: set[str] = set()
+        self._alarms_refused = 0
 
     def step(self, now: Now, inputs: Inputs) -> Outputs:
         """Take the inputs, let each trade react once, return what is to be journaled and sent."""
@@ -138,6 +147,8 @@ class Kernel:
         self._sweep(now, outputs)
         for edge, what in inputs.lies:
             self._edge_refused(edge, what, now, outputs)
+        for code, said in inputs.troubles:
+            self._trouble(code, now, **said)
         for asker, asked in inputs.asked:
             self._ask(asker, asked, now, outputs)
         batch, view = self.table.swap(), self.table.view()
@@ -166,15 +177,15 @@ class Kernel:
         if snapshot is not None:
             for plugin in self.plugins:
                 plugin.due = dict(snapshot.due.get(plugin.name, {}))
-            self.alarms.restore(snapshot.alarms)
+            self.alarms.restore(snapshot.alarms, now.mono)
+            self._alarms_refused = self.alarms.refused
             self.commands.restore(snapshot.commanding)
-            self.gate.restore(snapshot.authorised, snapshot.rates)
+            self.gate.restore(snapshot.authorised, snapshot.asked)
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
         for said in tail.serving:
             self.availability.again(said)
-        for utc, changed in tail.alarms.values():
-            self.alarms.again(self._index(changed.asset), changed, utc)
+        self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
         for again in tail.again:
             for plugin in self.plugins:
                 self._see_again(plugin, again, now, outputs)
@@ -186,9 +197,6 @@ class Kernel:
             data = vocabulary.CommandEnded(command.id, command.verb, command.by, state, "restart")
             self._emit("post.command.ended", data, now, None, outputs)
         return outputs
-
-    def _index(self, asset: str) -> int:
-        return self.city.assets.index[asset] if asset else POST_ASSET
 
     def _see_again(self, plugin: Plugin, again: Again, now: Now, outputs: Outputs) -> None:
         mine = self._read(plugin, again.events, outputs)
@@ -250,6 +258,7 @@ class Kernel:
         self.table.renumber(numbering)
         self.gate.renumber()
         self.commands.grow(len(city.assets))
+        self.alarms.renumber(Topology(city.assets))
         self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
             plugin.fixed, plugin.state = fixed, fitted
@@ -375,8 +384,9 @@ class Kernel:
                 case proposals.Emit():
                     self._plugin_emits(plugin, proposal, now, cause, outputs)
                 case proposals.Raise():
-                    asset = self._alarmed(plugin, proposal)
-                    self.alarms.raise_(asset, proposal.code, now.mono, proposal.data)
+                    _bounded(msgspec.convert(proposal.data, Data), EVENT_MAX, f"alarm {proposal.code}")
+                    assets = self._alarmed(plugin, proposal)
+                    self.alarms.raise_(assets, proposal.code, now.mono, proposal.data)
                 case proposals.Clear():
                     self.alarms.clear(self._alarmed(plugin, proposal), proposal.code, now.mono)
                 case proposals.Publish():
@@ -393,10 +403,18 @@ class Kernel:
             raise PluginError(f"asset {asset} is not in the register.")
         return int(asset)
 
-    def _alarmed(self, plugin: Plugin, proposal: proposals.Raise | proposals.Clear) -> int:
-        if self._alarm_owners[proposal.code] != plugin.name:
+    def _alarmed(self, plugin: Plugin, proposal: proposals.Raise | proposals.Clear) -> np.ndarray:
+        """The assets of an alarm, u32[n]; those of the network belong to whoever watches it."""
+        assets = np.atleast_1d(np.asarray(proposal.asset, np.int64))
+        for asset in assets[(assets < 0) | (assets >= len(self.city.assets))].tolist():
+            raise PluginError(f"asset {asset} is not in the register.")
+        of_kind = self._network_alarms.get(proposal.code)
+        if of_kind is None and self._alarm_owners[proposal.code] != plugin.name:
             raise PluginError(f"alarm {proposal.code!r} belongs to {self._alarm_owners[proposal.code]}.")
-        return self._known(proposal.asset)
+        kinds = self.city.assets.kinds
+        if of_kind is not None and np.any(self.city.assets.kind[assets] != kinds.index(of_kind)):
+            raise PluginError(f"alarm {proposal.code!r} is for assets of kind {of_kind!r}.")
+        return assets.astype(np.uint32)
 
     def _publish(self, plugin: Plugin, proposal: proposals.Publish, outputs: Outputs) -> None:
         view, owner = self._views[proposal.view]
@@ -478,11 +496,11 @@ class Kernel:
         asset: int | None = None,
         lon: float | None = None,
         lat: float | None = None,
+        trade: str = "",
+        communes: tuple[int, ...] | None = None,
     ) -> None:
-        if asset is not None:
-            commune: int | None = int(self.city.assets.commune[asset])
-        else:
-            commune = None if lon is None or lat is None else self.city.commune_at(lon, lat)
+        if communes is None:
+            communes = self._communes(asset, lon, lat)
         event = Event(
             seq=0,
             kind=kind,
@@ -490,8 +508,8 @@ class Kernel:
             received_utc=now.utc,
             mono=now.mono,
             source=Source(plugin=by),
-            trade=by,
-            communes=() if commune is None else (commune,),
+            trade=trade or by,
+            communes=communes,
             asset=asset,
             lon=lon,
             lat=lat,
@@ -501,16 +519,25 @@ class Kernel:
         )
         outputs.events.append(event)
 
+    def _communes(self, asset: int | None, lon: float | None, lat: float | None) -> tuple[int, ...]:
+        if asset is not None:
+            return (int(self.city.assets.commune[asset]),)
+        commune = None if lon is None or lat is None else self.city.commune_at(lon, lat)
+        return () if commune is None else (commune,)
+
     # -- what time brings
 
     def _turn(self, now: Now, outputs: Outputs) -> None:
         self._tell_ended(now, outputs)
+        if self.alarms.refused > self._alarms_refused:
+            self._alarms_refused = self.alarms.refused
+            self._trouble("limit_reached", now, what="alarms")
         for kind in vocabulary.ALARMS:
-            if kind.code not in self._troubles:
+            if kind.code not in self._troubles and self.alarms.holds(POST_ASSET, kind.code):
                 self.alarms.clear(POST_ASSET, kind.code, now.mono)
         self._troubles.clear()
-        for alarm in self.alarms.turn(now.mono, now.utc):
-            self._alarm_changed(alarm, now, outputs)
+        for change in self.alarms.turn(now.mono, now.utc):
+            self._alarm_changed(change, now, outputs)
 
     def _sweep(self, now: Now, outputs: Outputs) -> None:
         # Before the trades react: what they ask for in this step waits for its answer first.
@@ -546,18 +573,39 @@ class Kernel:
             outputs.records.append(differences(command, now.step, now.utc))
         self._emit("post.command.ended", data, now, None, outputs)
 
-    def _alarm_changed(self, alarm: Alarm, now: Now, outputs: Outputs) -> None:
-        known = alarm.asset != POST_ASSET
+    def _alarm_changed(self, change: Change, now: Now, outputs: Outputs) -> None:
+        kind, trade = self.alarms.kind(change.code)
+        one = int(change.assets[0]) if len(change.assets) == 1 else None
+        cause = int(change.causes[0])
+        alike = bool((change.causes == cause).all())
+        ids = self.city.assets.ids
         data = vocabulary.AlarmChanged(
-            code=alarm.code,
-            asset=self.city.assets.ids[alarm.asset] if known else "",
-            state=alarm.state,
-            priority=alarm.priority,
+            code=change.code,
+            asset="" if one is None or one == POST_ASSET else ids[one],
+            state=change.state,
+            priority=kind.priority,
+            flags=change.flags,
+            count=len(change.assets),
+            assets=b"" if one is not None else change.assets.astype("<u4").tobytes(),
+            announced=change.announced,
+            group=change.group,
+            parent=change.parent,
+            cause=ids[cause] if alike and cause != NONE else "",
+            causes=b"" if alike else change.causes.astype("<u4").tobytes(),
+            by=change.by,
+            reason=change.reason,
+            until_utc=change.until,
+            data=change.data,
         )
-        self._emit("post.alarm.changed", data, now, None, outputs, asset=alarm.asset if known else None)
+        known = change.assets[change.assets != POST_ASSET]
+        communes = tuple(np.unique(self.city.assets.commune[known]).tolist())
+        about = None if one == POST_ASSET else one
+        self._emit(
+            "post.alarm.changed", data, now, None, outputs, asset=about, trade=trade, communes=communes
+        )
 
 
-def _bounded(data: msgspec.Struct, most: int, what: str) -> None:
+def _bounded(data: object, most: int, what: str) -> None:
     """Raise where ``data`` cannot be stored or told, or is too large: better here than in the journal."""
     size = len(msgspec.msgpack.encode(data))
     if size > most:

@@ -249,7 +249,14 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
 
     Raises PluginError where two declare the same name, or one names a kind that nobody declares.
     """
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[tuple[str, str], str] = {
+        **{("assets", kind.name): vocabulary.POST for kind in vocabulary.ASSETS},
+        **{("events", event.name): vocabulary.POST for event in vocabulary.EVENTS},
+        **{
+            ("alarms", alarm.code): vocabulary.POST
+            for alarm in (*vocabulary.ALARMS, *vocabulary.NETWORK.values())
+        },
+    }
     for declaration in declarations:
         for part, items in declaration.parts().items():
             for item in items:
@@ -263,7 +270,7 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
     for declaration in declarations:
         _check_references(declaration, taken)
     _check_gate(declarations)
-    emitted = {kind.name for kind in vocabulary.EVENTS} | {name for part, name in taken if part == "events"}
+    emitted = {name for part, name in taken if part == "events"}
     return [
         f"plugin {declaration.name} reads {kind!r}, which no plugin emits."
         for declaration in declarations
@@ -287,6 +294,11 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
     wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
     for interlock in declaration.interlocks:
         wanted += [("verbs", interlock.verb, "interlock"), ("metrics", interlock.metric, "interlock")]
+    wanted += [
+        ("alarms", code, f"alarm {alarm.code!r}")
+        for alarm in declaration.alarms
+        for code in alarm.suppressed_by
+    ]
     for part, name, where in wanted:
         if (part, name) not in taken:
             raise PluginError(

@@ -43,17 +43,17 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Raise(msgspec.Struct, frozen=True, kw_only=True):
-    """The condition ``code`` holds on ``asset``. Raising what is raised already changes nothing."""
+    """The condition ``code`` holds on ``asset``, or on u32[n] of them. Raising what is raised changes nothing."""
 
-    asset: int
+    asset: int | np.ndarray
     code: str
     data: dict[str, float | int | str] = {}
 
 
 class Clear(msgspec.Struct, frozen=True, kw_only=True):
-    """The condition ``code`` holds no more on ``asset``."""
+    """The condition ``code`` holds no more on ``asset``, or on u32[n] of them."""
 
-    asset: int
+    asset: int | np.ndarray
     code: str
 
 

@@ -32,11 +32,12 @@ class Reactor:
         self.emitted: list[Event] = []
         self._saved_revision = -1
         self._leaving: deque[tuple[int, int]] = deque()
+        reads = (plugin.declaration.reads.events for plugin in kernel.plugins)
+        self._read = frozenset(kind for kinds in reads for kind in kinds)
 
     def resume(self, now: Now, records: Sequence[Record] = ()) -> tuple[Outputs, Mapping[str, Place]]:
         """Go on where the journal ends, and journal that; return what is to be said, and each gateway's place."""
-        read = (kind for plugin in self.kernel.plugins for kind in plugin.declaration.reads.events)
-        tail = tails.read(self._journal, self._snapshot, frozenset(read))
+        tail = tails.read(self._journal, self._snapshot, self._read)
         outputs = self.kernel.resume(self._snapshot, tail, now)
         outputs.records += records
         self._commit(now, (), outputs)
@@ -61,7 +62,9 @@ class Reactor:
         return sent
 
     def _commit(self, now: Now, consumed: Sequence[Event], outputs: Outputs) -> int:
-        records = [tails.consumed(consumed, now.step, now.utc)] if consumed else []
+        # What nobody reads need not be seen again.
+        read = [event for event in consumed if event.kind in self._read]
+        records = [tails.consumed(read, now.step, now.utc)] if read else []
         records += outputs.records
         records += [Record("event", now.step, now.utc, status.encode(event)) for event in outputs.events]
         last = self._journal.append(records) if records else 0
@@ -89,7 +92,7 @@ class Reactor:
             alarms=self.kernel.alarms.stored(),
             commanding=self.kernel.commands.stored(self.kernel.desk.waiting()),
             authorised=self.kernel.gate.authorised(),
-            rates=self.kernel.gate.rates.stored(),
+            asked=self.kernel.gate.rates.stored(),
             places=dict(places),
             serving=self.kernel.availability.states.tobytes(),
         )

@@ -140,7 +140,10 @@ class Service:
 
     def turn(self, step: int) -> None:
         """One step: take, think, journal, let out."""
-        inputs = self.intake.take()
+        away = [
+            ("witness_away", {"witness": where, "why": why}) for where, why in self.journal.witnesses_away()
+        ]
+        inputs = msgspec.structs.replace(self.intake.take(), troubles=away)
         self._step = step
         now = self._now(step)
         self._count_ages(inputs)

@@ -20,7 +20,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     All records of the journal up to ``after`` are in it; of later ones, those of this step and before.
     ``plugins`` holds each state as it is stored, ``due`` the mono µs of each plugin's next ticks; ``places``
     how far each gateway's events came; ``commanding`` commands and leases; ``authorised`` until when
-    approved authorisations hold (mono µs), ``rates`` what was asked in the last minute; ``serving`` u8[assets]
+    approved authorisations hold (mono µs), ``asked`` what was asked in the last minute; ``serving`` u8[assets]
     each asset's service state.
     """
 
@@ -31,10 +31,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     mono: int
     plugins: dict[str, bytes]
     due: dict[str, dict[str, int]] = {}
-    alarms: Stored = Stored([], [], [])
+    alarms: Stored = Stored()
     commanding: commands.Stored = commands.Stored()
     authorised: dict[str, int] = {}
-    rates: rates.Stored = {}
+    asked: rates.Stored = {}
     places: dict[str, Place] = {}
     serving: bytes = b""
 
@@ -52,7 +52,7 @@ def decode(data: bytes) -> Snapshot:
                 next="Start the newer version again; nothing was touched.",
             )
         return msgspec.msgpack.decode(data, type=Snapshot)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise JournalError(f"a snapshot cannot be read: {error}.") from error
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from core import proposals
+from core.alarm_load import AlarmLoad
 from core.kernel import Kernel
 
 TOPIC = b"status"
@@ -39,7 +40,7 @@ class Status(msgspec.Struct, kw_only=True):
     counts: dict[str, int]
     hooks: dict[str, HookFigures]
     edges: dict[str, dict[str, int]]
-    alarms: dict[str, int]
+    alarms: AlarmLoad
     views: dict[str, dict[str, Any]]
     latency_us: dict[str, dict[str, float | None]]
     faults: list[str]
@@ -77,9 +78,6 @@ def hook_figures(kernel: Kernel) -> dict[str, HookFigures]:
     }
 
 
-def alarm_counts(kernel: Kernel) -> dict[str, int]:
-    """Active alarms by code."""
-    counts: dict[str, int] = {}
-    for alarm in kernel.alarms.active():
-        counts[alarm.code] = counts.get(alarm.code, 0) + 1
-    return counts
+def alarm_counts(kernel: Kernel) -> AlarmLoad:
+    """How many alarms there are, of which kinds, and what load they are."""
+    return kernel.alarms.load(kernel.city.assets.ids)

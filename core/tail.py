@@ -15,6 +15,7 @@ from core import availability
 from core.availability import ServiceChanged
 from core.commands import COMMAND, OpenCommand
 from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
+from core.errors import JournalError
 from core.event import Event, Source
 from core.field import Place
 from core.journal import Journal, Record
@@ -36,12 +37,12 @@ class Again(msgspec.Struct, frozen=True):
 class Tail(msgspec.Struct):
     """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
 
-    ``alarms`` holds the last change of each (asset id, code), and its utc µs.
+    ``alarms`` holds all their changes in order, each with its utc µs.
     """
 
     again: list[Again] = []
     fresh: list[Event] = []
-    alarms: dict[tuple[str, str], tuple[int, AlarmChanged]] = {}
+    alarms: list[tuple[int, AlarmChanged]] = []
     commands: dict[str, OpenCommand] = {}
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
@@ -91,16 +92,15 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
         tail.places = dict(snapshot.places)
     waiting: dict[int, bytes] = {}
     for seq, record in journal.read(after):
-        if record.kind == "event":
-            _take_event(seq, record, step, wanted, waiting, tail)
-        elif record.kind in (COMMAND, APPROVAL, AUTHORISED) and record.step > step:
-            _take_command(record, tail)
-        elif record.kind == availability.SERVICE and record.step > step:
-            tail.serving.append(availability.decode(record.data))
-        elif record.kind == CONSUMED:
-            data = _of_ranges(_ranges.decode(record.data), waiting)
-            if record.step > step and data:
-                tail.again.append(Again(record.step, record.utc, [_numbered(*each) for each in data]))
+        try:
+            _take(seq, record, step, wanted, waiting, tail)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise JournalError(
+                f"its record {seq} of kind {record.kind!r} cannot be read: {error}.",
+                where="journal",
+                next="`ondijon audit verify` tells whether it is what was written. Restore the backup, or the version "
+                "that wrote it.",
+            ) from error
     tail.fresh = [_numbered(seq, data) for seq, data in waiting.items() if data]
     return tail
 
@@ -119,6 +119,21 @@ def _take_command(record: Record, tail: Tail) -> None:
             tail.commands[approved.command] = msgspec.structs.replace(command, state="sent")
 
 
+def _take(
+    seq: int, record: Record, step: int, wanted: frozenset[str], waiting: dict[int, bytes], tail: Tail
+) -> None:
+    if record.kind == "event":
+        _take_event(seq, record, step, wanted, waiting, tail)
+    elif record.kind in (COMMAND, APPROVAL, AUTHORISED) and record.step > step:
+        _take_command(record, tail)
+    elif record.kind == availability.SERVICE and record.step > step:
+        tail.serving.append(availability.decode(record.data))
+    elif record.kind == CONSUMED:
+        data = _of_ranges(_ranges.decode(record.data), waiting)
+        if record.step > step and data:
+            tail.again.append(Again(record.step, record.utc, [_numbered(*each) for each in data]))
+
+
 def _take_event(
     seq: int, record: Record, step: int, wanted: frozenset[str], waiting: dict[int, bytes], tail: Tail
 ) -> None:
@@ -128,8 +143,7 @@ def _take_event(
     elif record.step > step and head.kind == "post.command.ended":
         tail.commands.pop(_ended.decode(record.data).data.command, None)
     elif record.step > step and head.kind == "post.alarm.changed":
-        changed = _alarm.decode(record.data).data
-        tail.alarms[changed.asset, changed.code] = record.utc, changed
+        tail.alarms.append((record.utc, _alarm.decode(record.data).data))
     # A kind that nobody reads need not be seen again.
     waiting[seq] = record.data if head.kind in wanted else b""
 

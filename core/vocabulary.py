@@ -1,10 +1,10 @@
-"""The kernel's own event kinds: what any trade may read without knowing another trade."""
+"""The kernel's own words: kinds, events and alarms that any trade may use without knowing another trade."""
 
 from __future__ import annotations
 
 import msgspec
 
-from core.declaration import AlarmKind, EventKind, Text
+from core.declaration import AlarmKind, AssetKind, EventKind, Text
 
 #: Name under which the kernel emits, and under which its own alarms stand.
 POST = "post"
@@ -32,13 +32,33 @@ class CommandReverted(msgspec.Struct, frozen=True):
     by: str
 
 
-class AlarmChanged(msgspec.Struct, frozen=True):
-    """An alarm took another state; ``asset`` is the asset's id, or empty for the post itself."""
+class AlarmChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Alarms of one code took another state, or a person was told of them; all that did so alike in one step.
+
+    ``asset`` is the id of the asset, empty for the post itself and where there are several: then ``assets`` holds
+    the indexes of all ``count``, u32 (bytes, little endian), ascending. ``announced``: how often a person was told
+    by this change (a ``group`` counts once). ``cause`` is the id of the asset whose alarm ``parent`` suppresses
+    them; where it differs, ``causes`` holds the index for each. ``by`` whom, why, and until when (µs), where a
+    person did it. ``data`` is what the trade said with it, where it is one. ``flags`` is the state in bits, as
+    core/alarms.py keeps it.
+    """
 
     code: str
     asset: str
     state: str
     priority: int
+    flags: int = 0
+    count: int = 1
+    assets: bytes = b""
+    announced: int = 0
+    group: int = 0
+    parent: str = ""
+    cause: str = ""
+    causes: bytes = b""
+    by: str = ""
+    reason: str = ""
+    until_utc: int = 0
+    data: dict[str, float | int | str] = {}
 
 
 class PluginFailed(msgspec.Struct, frozen=True):
@@ -91,5 +111,37 @@ def _alarm(code: str, priority: int, fr: str, en: str) -> AlarmKind:
 ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
+    _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
 )
+
+
+class NoAttributes(msgspec.Struct, frozen=True):
+    """Nothing beside what every asset has."""
+
+
+GATEWAY, LINK, SWITCH = "gateway", "link", "switch"
+
+#: The network between the post and the devices. An asset is behind the gateway whose id is its ``gateway``; that
+#: is behind its parent, and so on up to the post.
+ASSETS = (
+    AssetKind(name=GATEWAY, attributes=NoAttributes, text=Text("Passerelle", "Gateway")),
+    AssetKind(name=LINK, attributes=NoAttributes, text=Text("Liaison", "Link")),
+    AssetKind(name=SWITCH, attributes=NoAttributes, text=Text("Commutateur", "Switch")),
+)
+
+_CUT = ("link_cut", "switch_down")
+
+#: Alarms of the network by the kind of asset they stand on. Whichever trade watches it may raise them.
+NETWORK = {
+    GATEWAY: AlarmKind(
+        code="gateway_silent",
+        priority=2,
+        text=Text("Passerelle muette", "Gateway silent"),
+        suppressed_by=_CUT,
+    ),
+    LINK: AlarmKind(code="link_cut", priority=1, text=Text("Liaison coupée", "Link cut"), suppressed_by=_CUT),
+    SWITCH: AlarmKind(
+        code="switch_down", priority=1, text=Text("Commutateur en panne", "Switch down"), suppressed_by=_CUT
+    ),
+}

@@ -15,7 +15,7 @@ import msgspec
 
 from core.errors import OndijonError
 
-__all__ = ["DiskSpool", "Kept", "MemorySpool", "Spool", "SpoolFullError"]
+__all__ = ["DiskSpool", "Kept", "MemorySpool", "Spool", "SpoolFile", "SpoolFullError"]
 
 #: Events that a gateway keeps at most.
 EVENTS_MAX = 10_000
@@ -82,42 +82,62 @@ class MemorySpool:
         return enumerate(islice(self._kept, first - self.acked, None), first + 1)
 
 
-class DiskSpool:
-    """A spool in a file: what was put is on the disk, and a gateway that starts again goes on with it.
+class SpoolFile:
+    """A file for the spools of one process: each gateway has its own in it.
 
-    Raises OndijonError where the file cannot be opened or written; what was put before stays.
+    Raises OndijonError where it cannot be opened; what was put before stays.
     """
 
-    def __init__(self, path: Path, limit: int = EVENTS_MAX) -> None:
-        self._path = path
-        self._limit = limit
-        self.boot: int
-        self.acked: int
-        with self._errors():
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self.errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.executescript(_SCHEMA)
-            self._db.execute("INSERT OR IGNORE INTO about VALUES (1, ?, 0)", (secrets.randbits(62),))
-            self.boot, self.acked = self._db.execute("SELECT boot, acked FROM about").fetchone()
-            self.last: int = max(self.acked, self._db.execute("SELECT max(seq) FROM kept").fetchone()[0] or 0)
+            self.db = sqlite3.connect(path, isolation_level=None)
+            self.db.executescript(_SCHEMA)
+
+    def spool(self, gateway: str, limit: int = EVENTS_MAX) -> DiskSpool:
+        """The spool of a gateway, with what it kept before."""
+        return DiskSpool(self, gateway, limit)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Say what a failing disk means."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise OndijonError(
                 f"the spool fails: {error}.",
-                where=str(self._path),
+                where=str(self.path),
                 next="Nothing that was put before is lost. Make room, or give it another file.",
             ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+
+class DiskSpool:
+    """A gateway's spool in a file: what was put is on the disk, and a gateway that starts again goes on with it."""
+
+    def __init__(self, file: SpoolFile, gateway: str, limit: int = EVENTS_MAX) -> None:
+        self._file = file
+        self._gateway = gateway
+        self._limit = limit
+        self.boot: int
+        self.acked: int
+        with file.errors():
+            file.db.execute("INSERT OR IGNORE INTO gateway VALUES (?, ?, 0)", (gateway, secrets.randbits(62)))
+            about = "SELECT boot, acked FROM gateway WHERE name = ?"
+            self.boot, self.acked = file.db.execute(about, (gateway,)).fetchone()
+            last = file.db.execute("SELECT max(seq) FROM kept WHERE gateway = ?", (gateway,)).fetchone()[0]
+        self.last: int = max(self.acked, last or 0)
 
     def put(self, event: Kept) -> int:
         """Keep an event; return its number, once it is on the disk. Raises SpoolFullError, OndijonError."""
         _check_room(self.last - self.acked, self._limit, event)
-        row = (self.last + 1, event.kind, event.at, event.asset, event.data)
-        with self._errors():
-            self._db.execute("INSERT INTO kept VALUES (?, ?, ?, ?, ?)", row)
+        row = (self._gateway, self.last + 1, event.kind, event.at, event.asset, event.data)
+        with self._file.errors():
+            self._file.db.execute("INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?)", row)
         self.last += 1
         return self.last
 
@@ -126,30 +146,26 @@ class DiskSpool:
         acked = min(through, self.last)
         if acked <= self.acked:
             return
-        with self._errors():
+        with self._file.errors():
             # First that they are acknowledged: the next one's number must not be given twice.
-            self._db.execute("UPDATE about SET acked = ?", (acked,))
-            self._db.execute("DELETE FROM kept WHERE seq <= ?", (acked,))
+            self._file.db.execute("UPDATE gateway SET acked = ? WHERE name = ?", (acked, self._gateway))
+            self._file.db.execute("DELETE FROM kept WHERE gateway = ? AND seq <= ?", (self._gateway, acked))
         self.acked = acked
 
     def after(self, seq: int) -> Iterator[tuple[int, Kept]]:
         """The kept events with a number above ``seq``, in order."""
-        query = "SELECT seq, kind, at, asset, data FROM kept WHERE seq > ? ORDER BY seq"
-        for number, *columns in self._db.execute(query, (max(seq, self.acked),)):
+        query = "SELECT seq, kind, at, asset, data FROM kept WHERE gateway = ? AND seq > ? ORDER BY seq"
+        for number, *columns in self._file.db.execute(query, (self._gateway, max(seq, self.acked))):
             yield number, Kept(*columns)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
-CREATE TABLE IF NOT EXISTS kept (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL,
-    asset TEXT NOT NULL, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS about (one INTEGER PRIMARY KEY CHECK (one = 1), boot INTEGER NOT NULL,
-    acked INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, boot INTEGER NOT NULL, acked INTEGER NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (gateway TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
+    at INTEGER NOT NULL, asset TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (gateway, seq)) WITHOUT ROWID;
 """
 
 

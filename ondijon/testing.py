@@ -245,6 +245,10 @@ class MemoryJournal:
     def truncate(self, before: int) -> None:
         """A test's journal forgets nothing."""
 
+    def witnesses_away(self) -> list[tuple[str, str]]:
+        """It has no witness."""
+        return []
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -395,6 +399,22 @@ class Post:
             "asked_utc": self.utc,
         }
 
+    # -- what persons do of alarms, before the next step
+
+    def acknowledge(self, asset: str, code: str, person: str = "Anne") -> Alarm | None:
+        """A person has seen an alarm (asset '': of the post itself); None where there is nothing to acknowledge."""
+        return self.kernel.alarms.acknowledge(self._about(asset), code, person, self.mono, self.utc)
+
+    def shelve(
+        self, asset: str, code: str, seconds: float, reason: str = "known", person: str = "Anne"
+    ) -> Alarm:
+        """A person puts an alarm aside. Raises AlarmError where that cannot be."""
+        about = self._about(asset)
+        return self.kernel.alarms.shelve(about, code, seconds, reason, person, self.mono, self.utc)
+
+    def _about(self, asset: str) -> int:
+        return self.kernel.city.assets.index[asset] if asset else NONE
+
     # -- time
 
     def step(self) -> Outputs:
@@ -419,11 +439,14 @@ class Post:
         self.mono += int(seconds * SECOND)
 
     def reload(self) -> None:
-        """Store and restore every plugin. Raises AssertionError where a state does not come back the same."""
+        """Store and restore plugins and alarms. Raises AssertionError where something does not come back the same."""
         for plugin in self.plugins:
             before = plugin.digest()
             plugin.begin(self.kernel.city, plugin.stored())
             assert plugin.digest() == before, f"the state of {plugin.name} does not survive a restart"
+        stored = self.kernel.alarms.stored()
+        self.kernel.alarms.restore(stored, stored.mono)
+        assert self.kernel.alarms.stored() == stored, "the alarms do not survive a restart"
 
     def save(self) -> None:
         """A snapshot is stored, as each minute and at an orderly stop."""
@@ -471,8 +494,8 @@ class Post:
     def alarms(self) -> dict[tuple[str, str], Alarm]:
         """Known alarms by (asset id, code); the post's own have the id ''."""
         ids = self.kernel.city.assets.ids
-        known = self.kernel.alarms.known.items()
-        return {("" if asset == NONE else ids[asset], code): alarm for (asset, code), alarm in known}
+        known = self.kernel.alarms.all()
+        return {("" if alarm.asset == NONE else ids[alarm.asset], alarm.code): alarm for alarm in known}
 
     def commanded(self, asset: str) -> list[float]:
         """The values ordered of one asset so far, in order."""

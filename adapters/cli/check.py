@@ -10,6 +10,7 @@ from core import adapter as adapters
 from core import city as cities
 from core import config as configs
 from core import plugins as plugin_host
+from core import vocabulary
 from core.config import Config
 from core.limits import files_needed, files_possible
 from core.register import Numbering
@@ -46,7 +47,8 @@ def check_config(config: Config) -> list[str]:
     declarations = [plugin.declaration for plugin in plugins]
     warnings = plugin_host.check_declarations(declarations)
     assets = cities.load(config.post.city).assets
-    unowned = assets.validate({kind.name: kind.attributes for d in declarations for kind in d.assets})
+    kinds = [*vocabulary.ASSETS, *(kind for d in declarations for kind in d.assets)]
+    unowned = assets.validate({kind.name: kind.attributes for kind in kinds})
     Numbering(assets, declarations).register(0).check_room(config.edges.slots)
     for kind in unowned:
         warnings.append(

@@ -234,6 +234,6 @@ def line(status: Status) -> str:
     counts = status.edges.get("telemetry", {})
     return (
         f"{city:%H:%M:%S} UTC  samples {counts.get('received', 0):,}  lost {counts.get('lost', 0)}  "
-        f"commands {status.counts.get('commands', 0):,}  alarms {sum(status.alarms.values())}  "
+        f"commands {status.counts.get('commands', 0):,}  alarms {status.alarms.standing}  "
         f"skipped steps {status.skipped}"
     )

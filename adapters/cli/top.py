@@ -72,12 +72,14 @@ def _live(follower: Follower, before: Status) -> None:
 
 def picture(now: Status, before: Status, seconds: float) -> Group:
     """One screen: what happened in the last ``seconds`` between two statuses."""
-    return Group(_head(now), _samples(now, before, seconds), _hooks(now), *_views(now), *_faults(now))
+    return Group(
+        _head(now), _samples(now, before, seconds), _hooks(now), _alarms(now), *_views(now), *_faults(now)
+    )
 
 
 def _head(now: Status) -> str:
     city = datetime.datetime.fromtimestamp(now.utc / 1e6, datetime.UTC)
-    alarms = ", ".join(f"{code} {n}" for code, n in sorted(now.alarms.items())) or "none"
+    alarms = ", ".join(f"{code} {n}" for code, n in sorted(now.alarms.active.items())) or "none"
     return (
         f"ondijon  {city:%Y-%m-%d %H:%M:%S} UTC  step {now.step}  skipped {now.skipped}  "
         f"revision {now.revision}  journal {now.journal}  alarms: {alarms}"
@@ -100,6 +102,28 @@ def _hooks(now: Status) -> Table:
         table.add_row(
             name, f"{hook.calls:,}", f"{hook.p50_us or 0:.0f}", f"{hook.p99_us or 0:.0f}", str(hook.errors)
         )
+    return table
+
+
+def _alarms(now: Status) -> Table:
+    load = now.alarms
+    flood = "FLOOD  " if load.flood else ""
+    answers = f"p50 {_short(load.ack_p50_s)} s  p95 {_short(load.ack_p95_s)} s"
+    table = Table("alarm load", "figures", title="alarms")
+    table.add_row(
+        "announced",
+        f"{flood}10 min {load.announced_10min}  hour {load.announced_hour}  peak {load.peak_10min}  "
+        f"in flood {load.flood_pct} %",
+    )
+    table.add_row("standing", f"{load.standing}  unacked {load.unacked}  stale {load.stale}")
+    table.add_row(
+        "set aside",
+        f"suppressed {load.suppressed}  shelved {load.shelved}  out of service {load.out_of_service}  "
+        f"chattering {load.chattering}",
+    )
+    table.add_row("acknowledged after", answers if load.ack_p50_s is not None else "none yet")
+    for each in load.top[:3]:
+        table.add_row("frequent", f"{each.code} {each.asset or 'post'}  {each.count}")
     return table
 
 

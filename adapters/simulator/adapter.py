@@ -19,6 +19,7 @@ from core.adapter import Adapter
 from core.limits import allow_files
 from core.run import Run
 from core.sockets import context
+from ondijon.spool import SpoolFile
 
 log = structlog.get_logger()
 
@@ -48,7 +49,8 @@ class Player:
         self._tick = self._first = self.clock.utc() // TICK_US + 1
         self._began = time.monotonic()
         self.simulation.begin(self._first)
-        self.field = Field(self.simulation, run.endpoints, self.clock, self._context)
+        self._spools = SpoolFile(run.data / "spool" / f"simulator-{part}.sqlite")
+        self.field = Field(self.simulation, run.endpoints, self.clock, self._context, self._spools)
         self._waits_since = math.inf
         self._late_s = self._late_most_s = 0.0
 
@@ -73,6 +75,8 @@ class Player:
             self.simulation.step(self._tick)
             self._tick += 1
             self.field.hush(self.simulation.lost)
+            if self.simulation.doors:
+                self.field.tell_doors()
             if self.simulation.outbox.samples and self._waits_since == math.inf:
                 self._waits_since = time.monotonic()
         self._late_s = max(self.clock.wall_seconds(self.clock.utc() - self._tick * TICK_US), 0.0)
@@ -93,6 +97,7 @@ class Player:
         self.simulation.farewell()
         self.field.flush()
         self.field.close()
+        self._spools.close()
         self.run.report(f"simulator-{self.part}").write_bytes(msgspec.json.encode(self.report()))
         self._context.term()
         log.info("simulator stopped", part=self.part)

@@ -38,6 +38,8 @@ LAMP = Kind(0, 8 * 60, 3 * 1440)
 SENSOR = Kind(1, 4 * 60, 3 * 1440)
 GATEWAY = Kind(2, 3, 15)
 FEEDER = Kind(3, 10, 90)
+#: Not a fault: somebody works at a cabinet, with its door open.
+VISIT = Kind(4, 5, 60)
 
 
 class Outages:

@@ -17,10 +17,14 @@ from adapters.simulator.simulation import Simulation
 from core.clock import Clock
 from core.errors import WireError
 from core.histogram import Histogram
-from ondijon.gateway import Endpoints, Fault, Gateway, Order, Statistics
+from ondijon.gateway import Endpoints, Fault, Gateway, Order, SpoolFullError, Statistics
+from ondijon.spool import SpoolFile
 
 #: The verb that lamps know.
 DIM = "lamp.dim"
+
+#: What a cabinet's door contact says.
+DOOR_OPENED, DOOR_CLOSED = "lighting.door.opened", "lighting.door.closed"
 
 #: Latencies wait to be counted together, at most about so many.
 _LATENCIES_MAX = 1000
@@ -33,7 +37,12 @@ class Field:
     """Gateways [g] by their own number. What the devices measure goes out, what the post orders goes to them."""
 
     def __init__(
-        self, simulation: Simulation, endpoints: Endpoints, clock: Clock, context: zmq.Context[Any]
+        self,
+        simulation: Simulation,
+        endpoints: Endpoints,
+        clock: Clock,
+        context: zmq.Context[Any],
+        spools: SpoolFile,
     ) -> None:
         self.simulation, self.clock = simulation, clock
         self._latency = Histogram()
@@ -41,7 +50,10 @@ class Field:
         self.unsent = 0
         self._poller = zmq.Poller()
         district = simulation.district
-        self.gateways = [Gateway(name, endpoints, clock, context) for name in district.gateways]
+        self._ids = simulation.ids
+        self.gateways = [
+            Gateway(name, endpoints, clock, context, spools.spool(name)) for name in district.gateways
+        ]
         self._of_socket = {socket: g for g, gateway in enumerate(self.gateways) for socket in gateway.sockets}
         for g, gateway in enumerate(self.gateways):
             gateway.on_welcome(partial(self._welcomed, g))
@@ -129,6 +141,23 @@ class Field:
         lamps.order(row[answers], value[answers], end[answers])
         code = np.select([row < 0, ~np.isfinite(value)], ["not_a_lamp", "bad_value"], "no_answer")
         return [Fault(int(wire[i]), str(code[i])) for i in np.flatnonzero(~answers)]
+
+    # -- events
+
+    def tell_doors(self) -> None:
+        """Say which doors were opened and closed. A gateway without a link says so when it has one again."""
+        cabinets, later = self.simulation.district.cabinets, []
+        for row, is_open, utc in self.simulation.doors:
+            g = int(cabinets.gateway[row])
+            if self._silent[g] or not self.gateways[g].index:
+                later.append((row, is_open, utc))
+                continue
+            kind = DOOR_OPENED if is_open else DOOR_CLOSED
+            try:
+                self.gateways[g].emit(kind, {}, self._ids[cabinets.asset[row]], utc)
+            except SpoolFullError:
+                later.append((row, is_open, utc))
+        self.simulation.doors = later
 
     # -- samples
 

@@ -77,6 +77,7 @@ class Settings(Strict):
     lamp's power does not dim; ``standby_w`` is drawn when it is out. ``report_s`` is how often a lamp
     reports without a change, ``meter_s`` a cabinet, ``alive_s`` a sensor; ``repeat_s`` how often a sensor
     repeats that somebody is there; ``welcome_s`` how long all reports after a handshake are spread.
+    ``visits_a_day``: the chance that somebody opens a cabinet's door on a day, for 5 minutes to an hour.
     """
 
     processes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
@@ -95,6 +96,7 @@ class Settings(Strict):
     alive_s: Seconds = 60.0
     repeat_s: Seconds = 3.0
     welcome_s: Seconds = 5.0
+    visits_a_day: Share = 0.1
 
     def __post_init__(self) -> None:
         if sum(not calendar.communes for calendar in self.calendars) != 1:

@@ -30,6 +30,7 @@ class Simulation:
 
     def __init__(self, city: City, settings: Settings, seed: int, part: int = 0) -> None:
         self.district = district = District(city.assets, part, settings.processes)
+        self.ids = city.assets.ids
         self.world = World(city, settings.movers, seed)
         self.outbox = Outbox()
         self.detections = 0
@@ -80,6 +81,10 @@ class Simulation:
         self._sensor_faults = Outages(seed, faults.SENSOR, sensors, of.sensor_share, of.sensor_a_day)
         self._gateway_faults = Outages(seed, faults.GATEWAY, gateways, 0.0, of.gateway_a_day)
         self._feeder_faults = Outages(seed, faults.FEEDER, cabinets, 0.0, of.feeder_a_day)
+        self._visits = Outages(seed, faults.VISIT, cabinets, 0.0, settings.visits_a_day)
+        self._open = np.zeros(len(cabinets), bool)
+        #: Doors that were opened or closed, until somebody tells: cabinet (by position), open, µs.
+        self.doors: list[tuple[int, bool, int]] = []
 
     # -- in time
 
@@ -88,6 +93,7 @@ class Simulation:
         self.world.warm_up(tick - 1)
         self.sensors.detect(self.world)
         utc = (tick - 1) * TICK_US
+        self._open = self._visits.at(utc)
         self._fail(utc)
         self.lamps.begin(self.programme.at(utc), self._fed(), self.broken)
         for rota in (self._lamp_rota, self._sensor_rota, self._cabinet_rota):
@@ -97,6 +103,7 @@ class Simulation:
         """Move everything on to ``tick`` (µs of city time / TICK_US); ticks come in order."""
         utc = tick * TICK_US
         self._fail(utc)
+        self._visit(utc)
         self.world.step(tick)
         self._see(utc)
         self.lamps.step(utc, TICK_S, self.programme.at(utc), self._fed(), self.broken)
@@ -109,6 +116,12 @@ class Simulation:
         self.deaf = self._sensor_faults.at(utc)
         self.lost = self._gateway_faults.at(utc)
         self.powered = ~self._feeder_faults.at(utc)
+
+    def _visit(self, utc: int) -> None:
+        is_open = self._visits.at(utc)
+        moved = np.flatnonzero(is_open != self._open)
+        self.doors += [(row, bool(is_open[row]), utc) for row in moved.tolist()]
+        self._open = is_open
 
     def _fed(self) -> np.ndarray:
         """bool[lamps]: with power. What no cabinet here feeds always has some."""

@@ -21,6 +21,8 @@ from plugins.lighting.state import State
 from plugins.lighting.vocabulary import (
     Cabinet,
     CalendarChanged,
+    DoorClosed,
+    DoorOpened,
     EnergyRow,
     FaultCleared,
     FaultFound,
@@ -114,6 +116,18 @@ EVENTS = (
         name="lighting.fault.found", data=FaultFound, text=Text(fr="Défaut d'éclairage", en="Lighting fault")
     ),
     EventKind(
+        name="lighting.door.opened",
+        data=DoorOpened,
+        from_field=True,
+        text=Text(fr="Porte d'armoire ouverte", en="Cabinet door opened"),
+    ),
+    EventKind(
+        name="lighting.door.closed",
+        data=DoorClosed,
+        from_field=True,
+        text=Text(fr="Porte d'armoire fermée", en="Cabinet door closed"),
+    ),
+    EventKind(
         name="lighting.fault.cleared",
         data=FaultCleared,
         text=Text(fr="Fin de défaut d'éclairage", en="Lighting fault over"),
@@ -149,15 +163,36 @@ AUTHORISATIONS = (
     ),
 )
 
+#: What is silent may be so because nothing comes through.
+NETWORK = ("gateway_silent", "link_cut", "switch_down")
+
 #: Delays stand in the settings: they are counted in time with evidence, which only the trade knows.
 ALARMS = (
-    AlarmKind(code="cabinet_fault", priority=1, text=Text(fr="Armoire en défaut", en="Cabinet fault")),
     AlarmKind(
-        code="lamp_fault", priority=3, text=Text(fr="Point lumineux en défaut", en="Light point fault")
+        code="cabinet_fault",
+        priority=1,
+        text=Text(fr="Armoire en défaut", en="Cabinet fault"),
+        suppressed_by=NETWORK,
+    ),
+    AlarmKind(
+        code="lamp_fault",
+        priority=3,
+        text=Text(fr="Point lumineux en défaut", en="Light point fault"),
+        suppressed_by=("cabinet_fault",),
     ),
     AlarmKind(code="day_burner", priority=3, text=Text(fr="Allumé en plein jour", en="Burning by day")),
-    AlarmKind(code="lamp_silent", priority=3, text=Text(fr="Point lumineux muet", en="Light point silent")),
-    AlarmKind(code="sensor_silent", priority=3, text=Text(fr="Détecteur muet", en="Sensor silent")),
+    AlarmKind(
+        code="lamp_silent",
+        priority=3,
+        text=Text(fr="Point lumineux muet", en="Light point silent"),
+        suppressed_by=("cabinet_fault", *NETWORK),
+    ),
+    AlarmKind(
+        code="sensor_silent",
+        priority=3,
+        text=Text(fr="Détecteur muet", en="Sensor silent"),
+        suppressed_by=("cabinet_fault", *NETWORK),
+    ),
 )
 
 DECLARATION = Declaration(

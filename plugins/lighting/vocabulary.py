@@ -52,6 +52,14 @@ class FaultFound(msgspec.Struct, frozen=True):
     affected: int = 1
 
 
+class DoorOpened(msgspec.Struct, frozen=True):
+    """A cabinet's door was opened: its contact says so."""
+
+
+class DoorClosed(msgspec.Struct, frozen=True):
+    """A cabinet's door was closed."""
+
+
 class FaultCleared(msgspec.Struct, frozen=True):
     """The asset does what it should again, or a fault of its cabinet now stands for it."""
 

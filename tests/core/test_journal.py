@@ -166,5 +166,17 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"not a database, but long enough to be taken for one" * 100)
-    with pytest.raises(JournalError, match=r"journal.sqlite: cannot be opened"):
+    with pytest.raises(JournalError, match=r"journal.sqlite: damaged"):
         SqliteJournal(tmp_path)
+
+
+def test_a_damaged_page_is_named_with_what_to_do(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path)
+    journal.append([Record("event", 1, 1, bytes(3000))] * 200)
+    journal.close()
+    path = tmp_path / "journal.sqlite"
+    content = bytearray(path.read_bytes())
+    content[40_000:60_000] = bytes(range(200)) * 100
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"journal.sqlite: damaged: .*`ondijon audit verify`"):
+        list(SqliteJournal(tmp_path).read())

@@ -30,17 +30,24 @@ def until(condition) -> None:
         time.sleep(0.005)
 
 
-def test_a_witness_that_was_away_is_shown_all_it_missed(tmp_path: Path) -> None:
+def test_a_witness_that_was_away_is_shown_all_it_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     near, far = tmp_path / "near", tmp_path / "far"
     near.mkdir()
     made = SqliteJournal(tmp_path / "data", name="test", witness=[near, far])
     for _ in range(3):
         append(made)
-    until(lambda: made.keeper.witnesses[1].failure)
-    assert made.keeper.witnesses[1].behind_since > 0
+    until(lambda: made._keeper.witnesses[1].failure)
+    assert made._keeper.witnesses[1].behind_since > 0
     assert made.failed is None, "it keeps no commit back"
+    assert not made.witnesses_away(), "a moment is no alarm"
+    monkeypatch.setattr(keeper, "AWAY_S", 0.0)
+    [(where, why)] = made.witnesses_away()
+    assert where.startswith(str(far))
+    assert "No such file" in why
     far.mkdir()
-    until(lambda: not made.keeper.witnesses[1].failure)
+    until(lambda: not made._keeper.witnesses[1].failure)
     made.close()
     again = SqliteJournal(tmp_path / "data", name="test", witness=[near, far])
     append(again)

@@ -236,6 +236,16 @@ def test_a_lying_edge_changes_nothing_and_raises_an_alarm(make_trial, lie: dict)
     assert post.alarms[("", "edge_refused")].state == "returned_unacked"
 
 
+def test_a_trouble_of_the_post_is_an_alarm_while_it_lasts(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    trouble = ("witness_away", {"witness": "/mnt/city", "why": "it is gone"})
+    post.kernel.step(Now(0, post.utc, 0), Inputs(troubles=[trouble]))
+    assert post.alarms[("", "witness_away")].data["why"] == "it is gone"
+    post.mono += 1
+    post.run(61)
+    assert post.alarms[("", "witness_away")].state == "returned_unacked"
+
+
 def test_alarms_wait_for_their_delays(make_trial) -> None:
     post = Post(City.small(), [make_trial()])
     for _ in range(8):
@@ -397,7 +407,7 @@ def test_what_the_door_refused_of_an_edge_raises_the_alarm(make_trial) -> None:
     now = Now(0, post.utc, 0)
     outputs = post.kernel.step(now, Inputs(lies=[("telemetry", "5 slots in buffer 9.")]))
     assert outputs.faults == ["edge telemetry: 5 slots in buffer 9."]
-    assert [alarm.code for alarm in post.kernel.alarms.active()] == ["edge_refused"]
+    assert list(post.kernel.alarms.active()) == ["edge_refused"]
 
 
 def test_a_release_goes_out_long_after_its_command_was_executed(make_trial) -> None:

@@ -115,10 +115,13 @@ def test_every_name_of_the_public_door_is_documented() -> None:
 
 
 def test_the_kernels_own_events_and_alarms_are_documented() -> None:
-    events, alarms = list(tables(section(HOOKS, "## The kernel's own words")))
+    events, alarms, network = list(tables(section(HOOKS, "## The kernel's own words")))
     assert {named(row[0])[0]: named(row[1]) for row in events[1]} == {
         kind.name: list(kind.data.__struct_fields__) for kind in vocabulary.EVENTS
     }
     assert {named(row[0])[0]: int(row[1]) for row in alarms[1]} == {
         kind.code: kind.priority for kind in vocabulary.ALARMS
     }
+    assert [[*named(row[0]), *named(row[1]), row[2]] for row in network[1]] == [
+        [kind, alarm.code, str(alarm.priority)] for kind, alarm in vocabulary.NETWORK.items()
+    ]

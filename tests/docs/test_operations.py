@@ -17,11 +17,13 @@ from adapters.cli.example import EXAMPLE
 from adapters.cli.main import main
 from adapters.console.app import VIEWERS_MAX
 from core import (
+    alarm_rows,
     alarms,
     commands,
     config,
     desk,
     errors,
+    flood,
     intake,
     inventory,
     journal,
@@ -192,7 +194,7 @@ def counters() -> dict[str, set[str]]:
     field = first_arguments("core/field.py", "WireError", "reason")
     intake = [
         named
-        for file in ("core/intake.py", "core/loans.py")
+        for file in ("core/intake.py", "core/loans.py", "core/acknowledged.py")
         for named in re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / file).read_text("utf-8"))
     ]
     return {
@@ -248,7 +250,11 @@ LIMITS = {
     "commands that wait for a second person": desk.WAITING_MAX,
     "requests of operators' tools that wait for a step": intake.REQUESTS_MAX,
     "records that wait for the disk": journal.WAITING_MAX,
-    "alarms": alarms.ALARMS_MAX,
+    "alarms, with those of the last day": alarms.ALARMS_MAX,
+    "alarms in one event": alarms.TOLD_MAX,
+    "kinds of alarm": alarm_rows.NO_CODE - 1,
+    "announcements in ten minutes": flood.FLOOD_ABOVE,
+    "a shelf": alarms.SHELF_MAX_S,
     "browsers at the page": VIEWERS_MAX,
 }
 

@@ -11,6 +11,7 @@ from tests.fuzz import (
     frames,
     handover,
     inventories,
+    journals,
     links,
     registers,
     states,
@@ -26,6 +27,7 @@ ALL = (
     changes.TARGET,
     desk.TARGET,
     states.TARGET,
+    journals.TARGET,
     configs.TARGET,
     *inventories.TARGETS,
 )

@@ -12,7 +12,7 @@ import pytest
 
 from core import supervisor
 from ondijon.gateway import Gateway
-from ondijon.spool import DiskSpool
+from ondijon.spool import SpoolFile
 
 VICTIMS = ("kernel", "edge-events", "edge-telemetry", "gateway", "all")
 
@@ -30,8 +30,9 @@ class Door:
     def start(self) -> None:
         """Start, with what an earlier life left on the disk."""
         run = self.post.run
-        self.spool = DiskSpool(self.file)
         name = self.post.city.assets.gateways[0]
+        self.disk = SpoolFile(self.file)
+        self.spool = self.disk.spool(name)
         self.gateway = Gateway(name, run.endpoints, run.clock(), self.post.context, self.spool)
         self.post.gateways[:] = [self.gateway]
 
@@ -39,7 +40,7 @@ class Door:
         """Die without a word, and be born again."""
         for socket in (*self.gateway.sockets, self.gateway._frames):
             socket.close(0)
-        self.spool.close()
+        self.disk.close()
         self.start()
 
     def emit(self) -> None:

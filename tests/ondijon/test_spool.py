@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import OndijonError
-from ondijon.spool import DiskSpool, Kept, MemorySpool, Spool, SpoolFullError
+from ondijon.spool import Kept, MemorySpool, Spool, SpoolFile, SpoolFullError
 
 
 def kept(n: int) -> Kept:
@@ -23,7 +23,7 @@ def kept(n: int) -> Kept:
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Spool]:
     if request.param == "memory":
         return lambda limit: MemorySpool(5, limit)
-    return lambda limit: DiskSpool(tmp_path / "gw" / "spool.sqlite", limit)
+    return lambda limit: SpoolFile(tmp_path / "gw" / "spool.sqlite").spool("gw", limit)
 
 
 def test_events_are_numbered_and_forgotten_when_acknowledged(make: Callable[[int], Spool]) -> None:
@@ -50,32 +50,37 @@ def test_a_full_spool_takes_nothing_and_loses_nothing(make: Callable[[int], Spoo
 
 
 def test_a_spool_on_a_disk_goes_on_where_it_was(tmp_path: Path) -> None:
-    first = DiskSpool(tmp_path / "spool.sqlite")
+    first = SpoolFile(tmp_path / "spool.sqlite")
+    one, other = first.spool("one"), first.spool("other")
     for n in range(1, 4):
-        first.put(kept(n))
-    first.forget(2)
+        one.put(kept(n))
+    other.put(kept(9))
+    one.forget(2)
     first.close()
-    second = DiskSpool(tmp_path / "spool.sqlite")
-    assert (second.boot, second.acked, second.last) == (first.boot, 2, 3)
-    assert list(second.after(0)) == [(3, kept(3))]
-    second.forget(3)
+    second = SpoolFile(tmp_path / "spool.sqlite")
+    again = second.spool("one")
+    assert (again.boot, again.acked, again.last) == (one.boot, 2, 3)
+    assert list(again.after(0)) == [(3, kept(3))]
+    assert list(second.spool("other").after(0)) == [(1, kept(9))], "each gateway has its own"
+    again.forget(3)
     second.close()
-    third = DiskSpool(tmp_path / "spool.sqlite")
-    assert third.put(kept(4)) == 4, "no number is given twice"
+    third = SpoolFile(tmp_path / "spool.sqlite")
+    assert third.spool("one").put(kept(4)) == 4, "no number is given twice"
+    assert third.spool("other").boot == other.boot != one.boot
     third.close()
-    assert DiskSpool(tmp_path / "other.sqlite").boot != first.boot
 
 
 def test_a_spool_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OndijonError, match="the spool fails"):
-        DiskSpool(tmp_path / "file" / "spool.sqlite")
+        SpoolFile(tmp_path / "file" / "spool.sqlite")
     (tmp_path / "noise").write_bytes(b"not a database, but long enough to be taken for one" * 100)
     with pytest.raises(OndijonError, match="noise: the spool fails"):
-        DiskSpool(tmp_path / "noise")
-    spool = DiskSpool(tmp_path / "spool.sqlite")
+        SpoolFile(tmp_path / "noise")
+    file = SpoolFile(tmp_path / "spool.sqlite")
+    spool = file.spool("gw")
     spool.put(kept(1))
-    spool._db.execute("PRAGMA max_page_count = 1")
+    file.db.execute("PRAGMA max_page_count = 1")
     with pytest.raises(OndijonError, match="Nothing that was put before is lost"):
         spool.put(Kept("trial.seen", 1, "", bytes(1_000_000)))
     assert spool.last == 1
@@ -85,8 +90,8 @@ def test_a_spool_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from ondijon.spool import DiskSpool, Kept
-spool = DiskSpool(Path({str(tmp_path / "spool.sqlite")!r}))
+from ondijon.spool import Kept, SpoolFile
+spool = SpoolFile(Path({str(tmp_path / "spool.sqlite")!r})).spool("gw")
 while True:
     print(spool.put(Kept("trial.seen", 1, "", b"")), flush=True)
 """
@@ -98,6 +103,6 @@ while True:
     rest = child.stdout.read().splitlines()
     child.wait()
     last = max(last, *(int(line) for line in rest if line.isdigit()), 0)
-    spool = DiskSpool(tmp_path / "spool.sqlite")
+    spool = SpoolFile(tmp_path / "spool.sqlite").spool("gw")
     assert spool.last >= last
     assert [seq for seq, _ in spool.after(0)] == list(range(1, spool.last + 1))

@@ -61,7 +61,7 @@ function renderStatus() {
   element("clock").textContent = new Date(status.utc / 1000).toLocaleString(language, zone);
   const edge = status.edges.telemetry ?? {}, old = before?.edges.telemetry ?? edge;
   const refused = (edge.received ?? 0) - (edge.applied ?? 0) - (edge.unchanged ?? 0) - (edge.conflated ?? 0);
-  const alarms = Object.entries(status.alarms).map(([code, n]) => [text(code), n, true]);
+  const alarms = Object.entries(status.alarms.active).map(([code, n]) => [text(code), n, true]);
   const parts = [
     ...Object.entries(status.views).flatMap(([view, rows]) => Object.values(rows).flatMap((row) => section(text(view), flat(row)))),
     ...section(text("alarms"), alarms.length ? alarms : [[text("none"), ""]]),

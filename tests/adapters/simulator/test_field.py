@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from core import wire
 from core.city import City
 from core.clock import Clock, Origin
 from ondijon.gateway import Endpoints
+from ondijon.spool import SpoolFile
 
 EPOCH = 3
 
@@ -36,6 +38,7 @@ class Post:
         self.endpoints = Endpoints(*(f"tcp://127.0.0.1:{port}" for port in ports))
         self.routes: dict[str, bytes] = {}
         self.reports: list[wire.Reports] = []
+        self.told: list[wire.FieldEvent] = []
         self.frames = 0
 
     def turn(self) -> None:
@@ -65,6 +68,8 @@ class Post:
             socket.send_multipart([route, wire.encode(wire.BeatBack(1, True))])
         elif isinstance(message, wire.Reports):
             self.reports.append(message)
+        elif isinstance(message, wire.FieldEvent):
+            self.told.append(message)
 
     def order(
         self,
@@ -108,14 +113,14 @@ def together(post: Post, field: Field, done: object, patience_s: float = 5.0) ->
 
 
 def test_samples_go_out_and_orders_are_obeyed(
-    city: City, evening: int, context: zmq.Context[zmq.Socket[bytes]]
+    city: City, evening: int, context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
 ) -> None:
-    settings = Settings(processes=1, faults=Faults(gateway_a_day=0.0, feeder_a_day=0.0))
+    settings = Settings(processes=1, visits_a_day=1.0, faults=Faults(gateway_a_day=0.0, feeder_a_day=0.0))
     simulation = Simulation(city, settings, 9)
     simulation.begin(evening)
     clock = Clock(Origin(evening * TICK_US, time.monotonic_ns()))
     post = Post(city, context)
-    field = Field(simulation, post.endpoints, clock, context)
+    field = Field(simulation, post.endpoints, clock, context, SpoolFile(tmp_path / "spool.sqlite"))
     together(post, field, lambda: all(gateway.ready for gateway in field.gateways))
 
     for tick in range(evening, evening + 30):
@@ -124,6 +129,15 @@ def test_samples_go_out_and_orders_are_obeyed(
     together(post, field, lambda: post.frames >= len(field.gateways))
     assert field.statistics()["dropped"] == 0
     assert field.unsent == 0
+
+    simulation.doors = [(0, True, 5), (0, False, 9)]
+    field.tell_doors()
+    assert simulation.doors == []
+    together(post, field, lambda: len(post.told) == 2)
+    assert [(event.kind, event.at, event.seq) for event in post.told] == [
+        ("lighting.door.opened", 5, 1),
+        ("lighting.door.closed", 9, 2),
+    ]
 
     gateway = field.gateways[0].name
     members = simulation.district.lamps

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import numpy as np
 
 from adapters.simulator.district import District
 from adapters.simulator.settings import Settings
 from adapters.simulator.simulation import Simulation
+from adapters.simulator.world import TICK_US
 from core.city import City
 
 Sample = tuple[int, int, int, int, float]
@@ -88,3 +91,19 @@ def test_parts_share_all_gateways_and_nothing_twice(city: City) -> None:
         assert [g for d in districts for g in d.gateways] == list(city.assets.gateways)
         lamps = np.concatenate([d.lamps.asset for d in districts])
         np.testing.assert_array_equal(lamps, city.assets.of_kind("lamp"))
+
+
+def test_doors_are_opened_and_closed_in_turn_and_the_same_in_every_run(city: City, evening: int) -> None:
+    def doors() -> list[tuple[int, bool, int]]:
+        simulation = Simulation(city, Settings(processes=1, visits_a_day=1.0), 9)
+        simulation.begin(evening)
+        for hour in range(24):
+            simulation._visit((evening + hour * 3_600_000_000 // TICK_US) * TICK_US)
+        return simulation.doors
+
+    told = doors()
+    assert told == doors()
+    assert {is_open for _, is_open, _ in told} == {True, False}
+    for cabinet in {row for row, _, _ in told}:
+        turns = [is_open for row, is_open, _ in told if row == cabinet]
+        assert all(a != b for a, b in pairwise(turns))

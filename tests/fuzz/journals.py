@@ -1,0 +1,52 @@
+"""What lies on the disk: a snapshot as the kernel reads it, and signed heads and keys as the auditor does."""
+
+from __future__ import annotations
+
+from adapters.audit import verify
+from core import snapshot
+from core.alarms import Alarm, Stored
+from core.checkpoint import verifier_key
+from core.errors import JournalError
+from core.field import Place
+from core.snapshot import OpenCommand, Snapshot
+from tests.fuzz.target import Target
+
+_NOTE = "test\n10\n" + "A" * 43 + "=\n\n— test " + "A" * 91 + "=\n"
+
+
+def check(data: bytes) -> None:
+    """Each is read, or refused in its own words."""
+    try:
+        read = snapshot.decode(data)
+        assert snapshot.decode(snapshot.encode(read)) == read
+    except JournalError as error:
+        assert error.what
+    text = data.decode("utf-8", "replace")
+    for decode in (verify.read_note, verify.read_key):
+        try:
+            decode(text)
+        except verify.ForgedError as error:
+            assert str(error)
+
+
+def seeds() -> list[bytes]:
+    """A snapshot with something of everything, a signed head, a key."""
+    alarm = Alarm(
+        asset=3, code="x", priority=1, trade="t", state="unacked_active", raised_at=5, data={"a": 1}
+    )
+    made = Snapshot(
+        after=7,
+        step=5,
+        utc=9,
+        mono=8,
+        plugins={"lighting": b"\x01"},
+        due={"lighting": {"dim": 10}},
+        alarms=Stored([alarm], [(3, "x", 9, {})], [(3, "x", 9)]),
+        commands=[OpenCommand("1-1", "lamp.dim", "lighting")],
+        places={"gw": Place(1, 2, 3)},
+        serving=b"\x01\x02",
+    )
+    return [snapshot.encode(made), _NOTE.encode(), verifier_key("test", bytes(32)).encode()]
+
+
+TARGET = Target("journals", check, seeds, longest=4096)
