@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.audit import verify
 from core import snapshot
-from core.alarms import Alarm, Stored
+from core.alarms import Stored
 from core.checkpoint import verifier_key
 from core.errors import JournalError
 from core.field import Place
@@ -31,9 +31,6 @@ def check(data: bytes) -> None:
 
 def seeds() -> list[bytes]:
     """A snapshot with something of everything, a signed head, a key."""
-    alarm = Alarm(
-        asset=3, code="x", priority=1, trade="t", state="unacked_active", raised_at=5, data={"a": 1}
-    )
     made = Snapshot(
         after=7,
         step=5,
@@ -41,7 +38,7 @@ def seeds() -> list[bytes]:
         mono=8,
         plugins={"lighting": b"\x01"},
         due={"lighting": {"dim": 10}},
-        alarms=Stored([alarm], [(3, "x", 9, {})], [(3, "x", 9)]),
+        alarms=Stored(mono=8, codes=["x"], columns={"flags": b"\x03"}, data={0: {"a": 1}}, acked_by={0: "p"}),
         commands=[OpenCommand("1-1", "lamp.dim", "lighting")],
         places={"gw": Place(1, 2, 3)},
         serving=b"\x01\x02",
