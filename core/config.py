@@ -71,6 +71,20 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     witness: list[Path] = []
 
 
+class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[gate]``: whom the post believes, and what one person may do alone.
+
+    ``login_key`` the file of the login process's public keys, without one no person is known; ``danger_targets``
+    the targets up to which one person suffices; ``person_targets`` what one person may ask in a minute;
+    ``approve_s`` how long a command waits for the second person.
+    """
+
+    login_key: Path | None = None
+    danger_targets: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    person_targets: Annotated[int, msgspec.Meta(ge=1)] = 2000
+    approve_s: Annotated[float, msgspec.Meta(ge=10, le=300)] = 300.0
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -86,6 +100,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     time: TimeConfig = TimeConfig()
     edges: EdgesConfig = EdgesConfig()
     journal: JournalConfig = JournalConfig()
+    gate: GateConfig = GateConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}
@@ -138,7 +153,10 @@ def from_table(raw: dict[str, Any], where: str, folder: Path) -> Config:
     journal = msgspec.structs.replace(
         config.journal, witness=[folder / witness for witness in config.journal.witness]
     )
-    return msgspec.structs.replace(config, post=located, journal=journal)
+    gate = msgspec.structs.replace(
+        config.gate, login_key=folder / config.gate.login_key if config.gate.login_key else None
+    )
+    return msgspec.structs.replace(config, post=located, journal=journal, gate=gate)
 
 
 def decode(table: Any, struct: type[T], where: str) -> T:

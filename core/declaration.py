@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -69,7 +69,10 @@ class EventKind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verb(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the post may ask of assets of kind ``targets``: an absolute state, under a lease."""
+    """Something the post may ask of assets of kind ``targets``: an absolute state, under a lease.
+
+    What was executed is compared with ``verify_metric`` for ``verify_s`` seconds.
+    """
 
     name: str
     targets: str
@@ -81,7 +84,40 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True):
     reversible: bool = True
     verify_metric: str | None = None
     tolerance: float = 0.0
+    verify_s: float = 10.0
     text: Text
+
+
+class Interlock(msgspec.Struct, frozen=True, kw_only=True):
+    """``verb`` only where ``metric`` is ``comparison`` ``value``: on the target itself, or on its parent.
+
+    A value that is unknown or stale refuses, as a wrong one does; so the metric must have a ``stale_after_s``.
+    """
+
+    verb: str
+    metric: str
+    comparison: Literal["<", "<=", "==", "!=", ">=", ">"]
+    value: float
+    text: Text
+
+
+class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trade may ask of an own ``verb`` by itself, each day: without one it may ask nothing.
+
+    The zone: communes, or asset ids, by name; none named is the whole city. ``low``..``high`` in the verb's unit,
+    leases of at most ``lease_max_s``. ``rate``: how often a minute each target of the zone may be asked, taken
+    over the whole zone. Of a dangerous verb two persons approve it, for ``approved_s`` seconds at a time.
+    """
+
+    name: str
+    verb: str
+    communes: tuple[str, ...] = ()
+    assets: tuple[str, ...] = ()
+    low: float
+    high: float
+    lease_max_s: float
+    rate: float
+    approved_s: float = 86_400.0
 
 
 class AlarmKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +172,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[Metric, ...] = ()
     events: tuple[EventKind, ...] = ()
     verbs: tuple[Verb, ...] = ()
+    interlocks: tuple[Interlock, ...] = ()
+    authorisations: tuple[Authorisation, ...] = ()
     alarms: tuple[AlarmKind, ...] = ()
     views: tuple[View, ...] = ()
     layers: tuple[Layer, ...] = ()

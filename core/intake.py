@@ -41,7 +41,7 @@ TURN_MAX = 5_000
 #: Refused messages of edges that one step is told of; all are counted.
 LIES_MAX = 4
 
-#: Lists of changes, from operators' tools, that may wait for a step.
+#: Requests of operators' tools that may wait for a step.
 REQUESTS_MAX = 16
 
 #: A step waits this long (s) for the edge's dirty set: without it a sample that just missed one step would wait for
@@ -80,6 +80,7 @@ class Intake(threading.Thread):
         self._lock = threading.Lock()
         self._reports: list[tuple[str, wire.Reports]] = []
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
+        self._asked: list[tuple[bytes, operators.Asked]] = []
         self._lies: list[tuple[str, str]] = []
         self._outgoing: deque[Sequenced] = deque()
         self._publish: deque[tuple[bytes, bytes]] = deque(maxlen=64)
@@ -112,8 +113,8 @@ class Intake(threading.Thread):
         hand_overs = self._lender.take()
         with self._lock:
             events = self._acknowledged.take()
-            inputs = Inputs(hand_overs, events, self._reports, self._changes, self._lies)
-            self._reports, self._changes, self._lies = [], [], []
+            inputs = Inputs(hand_overs, events, self._reports, self._changes, self._asked, self._lies)
+            self._reports, self._changes, self._asked, self._lies = [], [], [], []
         return inputs
 
     def settled(self) -> tuple[int, dict[str, Place]]:
@@ -268,7 +269,7 @@ class Intake(threading.Thread):
     # -- operators
 
     def _hear_operators(self) -> None:
-        while len(self._changes) < REQUESTS_MAX:
+        while len(self._changes) + len(self._asked) < REQUESTS_MAX:
             try:
                 asker, data = self._operators.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
@@ -283,7 +284,10 @@ class Intake(threading.Thread):
                 self._answer(asker, wire.Refused(error.reason, error.what[: wire.TEXT_MAX], error.next))
                 continue
             with self._lock:
-                self._changes.append((asker, request.changes))
+                if isinstance(request, operators.ChangeAssets):
+                    self._changes.append((asker, request.changes))
+                else:
+                    self._asked.append((asker, request))
 
     def _answer(self, asker: bytes, answer: operators.Answer) -> None:
         # One that no longer waits for its answer finds what was done in the journal.

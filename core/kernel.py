@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import availability, inventory, proposals, state, vocabulary
+from core import availability, commands, inventory, proposals, state, vocabulary
 from core.alarm_state import Change, Data
 from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
@@ -17,13 +17,16 @@ from core.availability import Availability, ServiceChanged
 from core.batch import Batch
 from core.city import City
 from core.clock import SECOND, Now
-from core.commands import Commands, TrackedCommand
+from core.commands import Commands, TrackedCommand, differences
+from core.config import GateConfig
+from core.desk import Desk
 from core.errors import CityError, PluginError, WireError
 from core.event import CHAIN_MAX, Event, Source
 from core.gate import Gate
 from core.inventory import AssetChange
 from core.journal import Record
-from core.operators import Answer, ChangesTaken
+from core.operators import Answer, Asked, ChangesTaken
+from core.person import Login
 from core.plugins import Plugin
 from core.register import Numbering
 from core.snapshot import Snapshot
@@ -32,7 +35,7 @@ from core.tail import Again, Tail
 from core.topology import Topology
 from core.wire import TEXT_MAX, Order, Refused, Reports
 
-#: How often (µs) stale slots are looked for and silent commands are ended.
+#: How often (µs) stale slots are looked for, commands are compared with the table, and leases end.
 SWEEP = 1 * SECOND
 
 #: What one event's data and one view's row may measure (bytes of msgpack).
@@ -46,16 +49,19 @@ AHEAD = 3 * SECOND
 class Inputs(msgspec.Struct, frozen=True):
     """All that came in since the last step, in the order it was numbered. Events are committed already.
 
-    ``changes``: who asks for which changes of the inventory; ``lies``: what an edge said that cannot be, and
-    was refused at the door; ``troubles``: alarms of the post whose condition holds, with what they say.
+    ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
+    an edge said that cannot be, and was refused at the door; ``troubles``: alarms of the post whose condition holds,
+    with what they say; ``sent``: the last step whose orders are on their way.
     """
 
     hand_overs: Sequence[HandOver] = ()
     events: Sequence[Event] = ()
     reports: Sequence[tuple[str, Reports]] = ()
     changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
+    asked: Sequence[tuple[bytes, Asked]] = ()
     lies: Sequence[tuple[str, str]] = ()
     troubles: Sequence[tuple[str, dict[str, str]]] = ()
+    sent: int = -1
 
 
 class Outputs(msgspec.Struct):
@@ -76,7 +82,16 @@ class Outputs(msgspec.Struct):
 class Kernel:
     """The city's present and the trades that react to it. Not thread-safe: one reactor calls ``step``."""
 
-    def __init__(self, city: City, plugins: Sequence[Plugin], generation: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        city: City,
+        plugins: Sequence[Plugin],
+        generation: int,
+        seed: int = 0,
+        *,
+        gate: GateConfig | None = None,
+        login: Login | None = None,
+    ) -> None:
         self.plugins = plugins
         self.seed = seed
         declarations = [plugin.declaration for plugin in plugins]
@@ -87,8 +102,9 @@ class Kernel:
         self.numbering = Numbering(city.assets, declarations)
         self.register = self.numbering.register(generation)
         self.table = Table(self.numbering, generation)
-        self.gate = Gate(self.numbering, {verb.name: d.name for d in declarations for verb in d.verbs})
-        self.commands = Commands(generation)
+        self.gate = Gate(declarations, self.table, city.communes.names, gate)
+        self.commands = Commands(generation, self.numbering.verbs, len(city.assets))
+        self.desk = Desk(self.gate, self.commands, login or Login())
         alarms = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
         self._alarm_owners = {code: owner for code, (_, owner) in alarms.items()}
         self._network_alarms = {alarm.code: kind for kind, alarm in vocabulary.NETWORK.items()}
@@ -98,6 +114,7 @@ class Kernel:
         self.counts = {
             "commands": 0,
             "refused": 0,
+            "asked_refused": 0,
             "chains_cut": 0,
             "events_unread": 0,
             "hand_overs_refused": 0,
@@ -125,12 +142,16 @@ class Kernel:
         outputs = Outputs()
         for asker, changes in inputs.changes:
             self._change(asker, changes, now, outputs)
+        self.commands.sent(inputs.sent)
         self._hear(now, inputs.reports, outputs)
         self._take(now, inputs.hand_overs, outputs)
+        self._sweep(now, outputs)
         for edge, what in inputs.lies:
             self._edge_refused(edge, what, now, outputs)
         for code, said in inputs.troubles:
             self._trouble(code, now, **said)
+        for asker, asked in inputs.asked:
+            self._ask(asker, asked, now, outputs)
         batch, view = self.table.swap(), self.table.view()
         self.counts["batches"] += len(batch) > 0
         self.counts["changed"] += len(batch)
@@ -142,6 +163,7 @@ class Kernel:
                 self._settle(plugin, mine, cause, proposal, outputs)
             if plugin.dropped > dropped:
                 self._trouble("limit_reached", now, plugin=plugin.name, what="proposals")
+        outputs.orders += self.commands.send(now.step, self.city.assets)
         self._turn(now, outputs)
         return outputs
 
@@ -158,6 +180,8 @@ class Kernel:
                 plugin.due = dict(snapshot.due.get(plugin.name, {}))
             self.alarms.restore(snapshot.alarms, now.mono)
             self._alarms_refused = self.alarms.refused
+            self.commands.restore(snapshot.commanding)
+            self.gate.restore(snapshot.authorised, snapshot.asked)
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
         for said in tail.serving:
@@ -166,8 +190,12 @@ class Kernel:
         for again in tail.again:
             for plugin in self.plugins:
                 self._see_again(plugin, again, now, outputs)
+        for authorised in tail.authorised:
+            self.gate.authorise(authorised.authorisation, now.mono + authorised.until_utc - now.utc)
         for command in tail.commands.values():
-            data = vocabulary.CommandEnded(command.id, command.verb, command.by, "unknown", "restart")
+            # What waited for a second person was never sent.
+            state = "expired" if command.state == "awaiting" else "unknown"
+            data = vocabulary.CommandEnded(command.id, command.verb, command.by, state, "restart")
             self._emit("post.command.ended", data, now, None, outputs)
         return outputs
 
@@ -229,7 +257,8 @@ class Kernel:
         derived = [plugin.derive(city, state.copy(plugin.state)) for plugin in self.plugins]
         self.city, self.numbering, self.register = city, numbering, register
         self.table.renumber(numbering)
-        self.gate.renumber(numbering)
+        self.gate.renumber()
+        self.commands.grow(len(city.assets))
         self.alarms.renumber(Topology(city.assets))
         self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
@@ -240,13 +269,21 @@ class Kernel:
     def _hear(self, now: Now, reports: Iterable[tuple[str, Reports]], outputs: Outputs) -> None:
         for gateway, report in reports:
             try:
-                ended = self.commands.hear(gateway, report, self.city.assets)
+                self.commands.hear(gateway, report, self.city.assets)
             except WireError as error:
                 self.counts["reports_refused"] += 1
                 outputs.faults.append(str(error))
-                continue
-            for command in ended:
-                self._command_ended(command, now, outputs)
+        self.commands.take_answers(now.mono)
+
+    def _ask(self, asker: bytes, asked: Asked, now: Now, outputs: Outputs) -> None:
+        decision = self.desk.take(asked, now)
+        outputs.answers.append((asker, decision.answer))
+        outputs.records += [Record(kind, now.step, now.utc, data) for kind, data in decision.records]
+        self.counts["asked_refused"] += isinstance(decision.answer, Refused)
+        for command in decision.commit:
+            self._commit(command, now)
+        for command in decision.ended:
+            self._command_ended(command, now, outputs)
 
     def _take(self, now: Now, hand_overs: Iterable[HandOver], outputs: Outputs) -> None:
         for hand_over in hand_overs:
@@ -410,13 +447,18 @@ class Kernel:
         self, plugin: Plugin, proposal: proposals.Command | proposals.Release, now: Now, outputs: Outputs
     ) -> None:
         command = self.gate.check(proposal, plugin.name, now, self.commands.number())
-        outputs.records.append(Record("command", now.step, now.utc, command.record()))
-        if command.state == "refused":
+        outputs.records.append(Record(commands.COMMAND, now.step, now.utc, command.record()))
+        if command.refusal is not None:
             self.counts["refused"] += 1
+            if command.refusal.code == "rate":
+                self._trouble("limit_reached", now, plugin=plugin.name, what="targets a minute")
             self._command_ended(command, now, outputs)
             return
+        self._commit(command, now)
+
+    def _commit(self, command: TrackedCommand, now: Now) -> None:
         self.counts["commands"] += 1
-        outputs.orders += self.commands.send(command, self.city.assets)
+        self.commands.commit(command, now.mono)
 
     def _plugin_emits(
         self, plugin: Plugin, proposal: proposals.Emit, now: Now, cause: Event | None, outputs: Outputs
@@ -488,11 +530,7 @@ class Kernel:
     # -- what time brings
 
     def _turn(self, now: Now, outputs: Outputs) -> None:
-        if now.mono - self._swept >= SWEEP:
-            self._swept = now.mono
-            self.table.sweep(now.utc)
-            for command in self.commands.expire(now.utc):
-                self._command_ended(command, now, outputs)
+        self._tell_ended(now, outputs)
         if self.alarms.refused > self._alarms_refused:
             self._alarms_refused = self.alarms.refused
             self._trouble("limit_reached", now, what="alarms")
@@ -503,6 +541,27 @@ class Kernel:
         for change in self.alarms.turn(now.mono, now.utc):
             self._alarm_changed(change, now, outputs)
 
+    def _sweep(self, now: Now, outputs: Outputs) -> None:
+        # Before the trades react: what they ask for in this step waits for its answer first.
+        if now.mono - self._swept < SWEEP:
+            return
+        self._swept = now.mono
+        self.table.sweep(now.utc)
+        self.commands.compare(now.mono, self.table)
+        self._tell_ended(now, outputs)
+        for command in self.desk.turn(now):
+            self._command_ended(command, now, outputs)
+        for command in self.commands.end_leases(now.mono):
+            # Of what persons asked for; that of everyday rules follows from its record.
+            if not command.authorisation:
+                data = vocabulary.CommandReverted(command.id, command.verb_name, command.by)
+                self._emit("post.command.reverted", data, now, None, outputs)
+
+    def _tell_ended(self, now: Now, outputs: Outputs) -> None:
+        ended, self.commands.ended = self.commands.ended, []
+        for command in ended:
+            self._command_ended(command, now, outputs)
+
     def _command_ended(self, command: TrackedCommand, now: Now, outputs: Outputs) -> None:
         data = vocabulary.CommandEnded(
             command=command.id,
@@ -510,8 +569,10 @@ class Kernel:
             by=command.by,
             state=command.state,
             reason=command.refusal.code if command.refusal else "",
-            failed=len(command.failed),
+            failed=command.failed,
         )
+        if command.differences:
+            outputs.records.append(differences(command, now.step, now.utc))
         self._emit("post.command.ended", data, now, None, outputs)
 
     def _alarm_changed(self, change: Change, now: Now, outputs: Outputs) -> None:

@@ -1,7 +1,7 @@
 """What an operator's tool may ask of the kernel, over a local socket of its own, and the answers.
 
 Edges face the network and are not trusted: they cannot ask this. Who may open the socket is who may write
-in the run's folder.
+in the run's folder; who may command says the person's token in each request.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from typing import Annotated
 import msgspec
 
 from core.errors import WireError
-from core.inventory import AssetChange
-from core.wire import Refused
+from core.inventory import AssetChange, Microseconds
+from core.person import TOKEN_MAX
+from core.wire import TEXT_MAX, U63, Name, Refused
 
 #: Changes of the inventory in one list, and what a message may measure (bytes).
 CHANGES_MAX = 5_000
 MESSAGE_MAX = 8 << 20
+
+#: Targets of one command.
+TARGETS_MAX = 100_000
 
 
 class ChangeAssets(
@@ -35,17 +39,78 @@ class ChangesTaken(
     revision: int
 
 
-Answer = ChangesTaken | Refused
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """A person's wish. ``token`` says whose; ``request`` is another text each time, ``asked_utc`` µs when.
 
-_request = msgspec.msgpack.Decoder(ChangeAssets)
+    ``epoch`` is the post's, as its status tells (``generation``): what was meant for an earlier life of the post,
+    is repeated or was kept back, is known and refused.
+    """
+
+    token: Annotated[bytes, msgspec.Meta(max_length=TOKEN_MAX)]
+    request: Name
+    epoch: U63
+    asked_utc: Microseconds
+
+
+class Propose(Request, frozen=True, kw_only=True, tag="propose"):
+    """Ask that ``targets`` (ids) take ``values`` for ``lease_s``.
+
+    Not executed ``deadline_s`` after it was asked, never executed. A lease of 0 releases the targets, and
+    needs no values. ``override``: interlocks shall not hold it.
+    """
+
+    verb: Name
+    targets: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=TARGETS_MAX)]
+    values: Annotated[tuple[float, ...], msgspec.Meta(max_length=TARGETS_MAX)] = ()
+    lease_s: Annotated[float, msgspec.Meta(ge=0)]
+    deadline_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
+    incident: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    override: bool = False
+
+
+class Approve(Request, frozen=True, kw_only=True, tag="approve"):
+    """Agree, as another person, to exactly the command (or authorisation) with this SHA-256."""
+
+    command: Name
+    hash: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+
+
+class ReleaseAll(Request, frozen=True, kw_only=True, tag="release_all"):
+    """End all leases in ``zone`` (a commune; empty: everywhere). One person always may."""
+
+    zone: Annotated[str, msgspec.Meta(max_length=120)] = ""
+
+
+class CommandTaken(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="command_taken", tag_field="type"
+):
+    """The command is in the journal: ``committed``, or ``awaiting`` a second person, who agrees to ``hash``."""
+
+    command: str
+    state: str
+    hash: bytes
+
+
+class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="released", tag_field="type"):
+    """So many targets are told to go back to their own programmes, by these commands."""
+
+    commands: list[str]
+    targets: int
+
+
+Asked = Propose | Approve | ReleaseAll
+Answer = ChangesTaken | CommandTaken | Released | Refused
+
+_request = msgspec.msgpack.Decoder(ChangeAssets | Propose | Approve | ReleaseAll)
 _answer = msgspec.msgpack.Decoder(Answer)
 encode = msgspec.msgpack.Encoder().encode
 
 
-def decode_request(data: bytes) -> ChangeAssets:
+def decode_request(data: bytes) -> ChangeAssets | Asked:
     """What a tool asks. Raises WireError."""
     try:
-        return _request.decode(data)
+        return _request.decode(data)  # type: ignore[no-any-return]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise WireError(f"{error}.", reason="request", next="See core/operators.py.") from error
 

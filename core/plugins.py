@@ -269,6 +269,7 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
                 taken[key] = declaration.name
     for declaration in declarations:
         _check_references(declaration, taken)
+    _check_gate(declarations)
     emitted = {name for part, name in taken if part == "events"}
     return [
         f"plugin {declaration.name} reads {kind!r}, which no plugin emits."
@@ -291,6 +292,8 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
         ("assets", kind.parent, f"asset kind {kind.name!r}") for kind in declaration.assets if kind.parent
     ]
     wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
+    for interlock in declaration.interlocks:
+        wanted += [("verbs", interlock.verb, "interlock"), ("metrics", interlock.metric, "interlock")]
     wanted += [
         ("alarms", code, f"alarm {alarm.code!r}")
         for alarm in declaration.alarms
@@ -302,3 +305,40 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
                 f"{where} names {part[:-1]} {name!r}, which no allowed plugin declares.",
                 where=f"plugin {declaration.name}",
             )
+
+
+def _check_gate(declarations: Sequence[Declaration]) -> None:
+    """Interlocks and authorisations must mean something: a rule that never holds would be found too late."""
+    verbs = {verb.name: (verb, d.name) for d in declarations for verb in d.verbs}
+    metrics = {metric.name: metric for d in declarations for metric in d.metrics}
+    kinds = {kind.name: kind for d in declarations for kind in d.assets}
+    for declaration in declarations:
+        where = f"plugin {declaration.name}"
+        for interlock in declaration.interlocks:
+            metric, target = metrics[interlock.metric], kinds[verbs[interlock.verb][0].targets]
+            if metric.kind not in (target.name, target.parent):
+                raise PluginError(
+                    f"an interlock of {interlock.verb} looks at {metric.name}, a metric of {metric.kind}.",
+                    where=where,
+                    next=f"Take a metric of {target.name}, or of what it hangs on.",
+                )
+            if metric.stale_after_s is None:
+                raise PluginError(
+                    f"an interlock of {interlock.verb} looks at {metric.name}, which never gets stale.",
+                    where=where,
+                    next="Give the metric a stale_after_s: an interlock must know that nothing is known.",
+                )
+        for each in declaration.authorisations:
+            verb, owner = verbs.get(each.verb, (None, ""))
+            if verb is None or owner != declaration.name:
+                raise PluginError(
+                    f"authorisation {each.name!r} is for {each.verb!r}, no verb of its own.", where=where
+                )
+            if not (
+                verb.low <= each.low <= each.high <= verb.high and 0 < each.lease_max_s <= verb.lease_max_s
+            ):
+                raise PluginError(
+                    f"authorisation {each.name!r} goes beyond its verb {verb.name}.",
+                    where=where,
+                    next=f"Stay within {verb.low}..{verb.high} {verb.unit} and {verb.lease_max_s} s.",
+                )

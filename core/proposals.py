@@ -19,9 +19,9 @@ class Emit(msgspec.Struct, frozen=True, kw_only=True):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Ask that ``targets`` (u32[n], asset indexes) take ``values`` (f64[n]) for ``lease_s`` seconds.
 
-    A value is an absolute state, never a toggle. After the lease, and whenever the centre is silent,
-    the device goes back to its own programme. ``deadline_s``: not executed within it, never executed.
-    ``since`` is the µs of the oldest sample that led here, for the latency figures.
+    The plugin's authorisations must cover it. A value is an absolute state, never a toggle. After the lease,
+    and whenever the centre is silent, the device goes back to its own programme. ``deadline_s``: not executed
+    within it, never executed. ``since`` is the µs of the oldest sample that led here, for the latency figures.
     """
 
     verb: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -16,7 +17,7 @@ from core.event import Event
 from core.field import Place
 from core.journal import Journal, Record
 from core.kernel import Inputs, Kernel, Outputs
-from core.snapshot import OpenCommand, Snapshot
+from core.snapshot import Snapshot
 
 
 class Reactor:
@@ -30,6 +31,7 @@ class Reactor:
         #: What the last step emitted; the next one takes it.
         self.emitted: list[Event] = []
         self._saved_revision = -1
+        self._leaving: deque[tuple[int, int]] = deque()
         reads = (plugin.declaration.reads.events for plugin in kernel.plugins)
         self._read = frozenset(kind for kinds in reads for kind in kinds)
 
@@ -45,8 +47,19 @@ class Reactor:
     def turn(self, now: Now, inputs: Inputs) -> tuple[Outputs, int]:
         """One step; return its outputs and the record after which they may leave. Raises JournalError."""
         events = [*inputs.events, *self.emitted]
-        outputs = self.kernel.step(now, msgspec.structs.replace(inputs, events=events))
-        return outputs, self._commit(now, events, outputs)
+        inputs = msgspec.structs.replace(inputs, events=events, sent=self._sent())
+        outputs = self.kernel.step(now, inputs)
+        last = self._commit(now, events, outputs)
+        if outputs.orders:
+            self._leaving.append((now.step, last))
+        return outputs, last
+
+    def _sent(self) -> int:
+        """The last step whose orders are durable, and so on their way; -1: none since this was asked last."""
+        sent, durable = -1, self._journal.durable().local
+        while self._leaving and self._leaving[0][1] <= durable:
+            sent = self._leaving.popleft()[0]
+        return sent
 
     def _commit(self, now: Now, consumed: Sequence[Event], outputs: Outputs) -> int:
         # What nobody reads need not be seen again.
@@ -77,7 +90,9 @@ class Reactor:
             plugins=self._states,
             due={plugin.name: plugin.due for plugin in self.kernel.plugins},
             alarms=self.kernel.alarms.stored(),
-            commands=[OpenCommand(c.id, c.verb_name, c.by) for c in self.kernel.commands.open.values()],
+            commanding=self.kernel.commands.stored(self.kernel.desk.waiting()),
+            authorised=self.kernel.gate.authorised(),
+            asked=self.kernel.gate.rates.stored(),
             places=dict(places),
             serving=self.kernel.availability.states.tobytes(),
         )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.clock import Clock, Origin
-from core.config import EdgesConfig, JournalConfig
+from core.config import EdgesConfig, GateConfig, JournalConfig
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -34,6 +34,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     adapter_config: dict[str, dict[str, Any]]
     edges: EdgesConfig
     journal: JournalConfig = JournalConfig()
+    gate: GateConfig = GateConfig()
     origin: Origin
     step_us: int
     seed: int

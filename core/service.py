@@ -24,6 +24,7 @@ from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
 from core.kernel import Inputs, Kernel, Outputs
+from core.person import load_login
 from core.reactor import Reactor
 from core.run import Run
 from core.snapshot import Snapshot
@@ -58,7 +59,14 @@ class Service:
         for plugin in plugins:
             plugin.configure(run.plugin_config.get(plugin.name, {}))
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        self.kernel = Kernel(city, plugins, self.journal.generation, run.seed)
+        self.kernel = Kernel(
+            city,
+            plugins,
+            self.journal.generation,
+            run.seed,
+            gate=run.gate,
+            login=load_login(run.gate.login_key),
+        )
         self.kernel.register.check_room(run.edges.slots)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
         self.views = status.Views()

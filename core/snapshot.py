@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from core import commands, rates
 from core.alarms import Stored
 from core.errors import JournalError
 from core.field import Place
@@ -13,20 +14,14 @@ from core.journal import Journal
 FORMAT = 1
 
 
-class OpenCommand(msgspec.Struct, frozen=True):
-    """A command that has not come to its end: enough to say so after a restart."""
-
-    id: str
-    verb: str
-    by: str
-
-
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The kernel after ``step``, at ``utc`` and ``mono`` µs.
 
     All records of the journal up to ``after`` are in it; of later ones, those of this step and before.
     ``plugins`` holds each state as it is stored, ``due`` the mono µs of each plugin's next ticks; ``places``
-    how far each gateway's events came; ``serving`` u8[assets] each asset's service state.
+    how far each gateway's events came; ``commanding`` commands and leases; ``authorised`` until when
+    approved authorisations hold (mono µs), ``asked`` what was asked in the last minute; ``serving`` u8[assets]
+    each asset's service state.
     """
 
     format: int = FORMAT
@@ -37,7 +32,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     plugins: dict[str, bytes]
     due: dict[str, dict[str, int]] = {}
     alarms: Stored = Stored()
-    commands: list[OpenCommand] = []
+    commanding: commands.Stored = commands.Stored()
+    authorised: dict[str, int] = {}
+    asked: rates.Stored = {}
     places: dict[str, Place] = {}
     serving: bytes = b""
 

@@ -178,6 +178,7 @@ class Supervisor:
             adapter_config=config.adapters,
             edges=config.edges,
             journal=config.journal,
+            gate=config.gate,
             origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
             step_us=config.post.step_ms * 1000,
             seed=config.post.seed,

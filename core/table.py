@@ -135,6 +135,18 @@ class Table:
             array.setflags(write=False)
         return column
 
+    def latest(self, metric: str, assets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(value f64[n], time i64[n] µs, known bool[n]) of ``metric`` for ``assets`` u32[n], which all have it.
+
+        Known is what was seen and is not stale.
+        """
+        numbering = self.numbering
+        number = numbering.metric_index[metric]
+        offset = numbering.offsets[numbering.assets.kinds.index(numbering.metrics[number].kind), number]
+        records = self.slots.records_array()[numbering.first_slot[assets] + np.uint32(offset)]
+        known = (records["flags"] & (FLAG_VALID | FLAG_STALE)) == FLAG_VALID
+        return records["value"], records["time"], known
+
     def view(self) -> TableView:
         """A fresh view for one step."""
         return TableView(self)

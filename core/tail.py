@@ -13,11 +13,13 @@ import msgspec
 
 from core import availability
 from core.availability import ServiceChanged
+from core.commands import COMMAND, OpenCommand
+from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
 from core.errors import JournalError
 from core.event import Event, Source
 from core.field import Place
 from core.journal import Journal, Record
-from core.snapshot import OpenCommand, Snapshot
+from core.snapshot import Snapshot
 from core.vocabulary import AlarmChanged, CommandEnded
 
 #: The journal's kind of record for the events that a step consumed.
@@ -44,6 +46,7 @@ class Tail(msgspec.Struct):
     commands: dict[str, OpenCommand] = {}
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
+    authorised: list[Authorised] = []
 
 
 class _Head(msgspec.Struct):
@@ -59,18 +62,13 @@ class _Ended(msgspec.Struct):
     data: CommandEnded
 
 
-class _Command(msgspec.Struct):
-    id: str
-    verb: str
-    by: str
-    state: str
-
-
 _head = msgspec.msgpack.Decoder(_Head)
 _event = msgspec.msgpack.Decoder(Event)
 _alarm = msgspec.msgpack.Decoder(_Alarm)
 _ended = msgspec.msgpack.Decoder(_Ended)
-_command = msgspec.msgpack.Decoder(_Command)
+_command = msgspec.msgpack.Decoder(OpenCommand)
+_approved = msgspec.msgpack.Decoder(Approved)
+_authorised = msgspec.msgpack.Decoder(Authorised)
 _ranges = msgspec.msgpack.Decoder(list[tuple[int, int]])
 
 
@@ -90,7 +88,7 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
     after, step = (snapshot.after, snapshot.step) if snapshot else (0, -1)
     tail = Tail()
     if snapshot:
-        tail.commands = {command.id: command for command in snapshot.commands}
+        tail.commands = {command.id: command for command in snapshot.commanding.open}
         tail.places = dict(snapshot.places)
     waiting: dict[int, bytes] = {}
     for seq, record in journal.read(after):
@@ -107,15 +105,27 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
     return tail
 
 
+def _take_command(record: Record, tail: Tail) -> None:
+    if record.kind == COMMAND:
+        command = _command.decode(record.data)
+        if command.state != "refused":
+            tail.commands[command.id] = command
+    elif record.kind == AUTHORISED:
+        tail.authorised.append(_authorised.decode(record.data))
+    else:
+        approved = _approved.decode(record.data)
+        if approved.refusal is None and approved.command in tail.commands:
+            command = tail.commands[approved.command]
+            tail.commands[approved.command] = msgspec.structs.replace(command, state="sent")
+
+
 def _take(
     seq: int, record: Record, step: int, wanted: frozenset[str], waiting: dict[int, bytes], tail: Tail
 ) -> None:
     if record.kind == "event":
         _take_event(seq, record, step, wanted, waiting, tail)
-    elif record.kind == "command" and record.step > step:
-        command = _command.decode(record.data)
-        if command.state != "refused":
-            tail.commands[command.id] = OpenCommand(command.id, command.verb, command.by)
+    elif record.kind in (COMMAND, APPROVAL, AUTHORISED) and record.step > step:
+        _take_command(record, tail)
     elif record.kind == availability.SERVICE and record.step > step:
         tail.serving.append(availability.decode(record.data))
     elif record.kind == CONSUMED:

@@ -11,7 +11,10 @@ POST = "post"
 
 
 class CommandEnded(msgspec.Struct, frozen=True):
-    """A command came to an end: executed, refused, expired, failed, unknown or superseded."""
+    """The outcome of a command is known: verified, executed, refused, expired, failed, unknown or superseded.
+
+    ``failed`` counts the targets that did not do it, or of which nobody knows.
+    """
 
     command: str
     verb: str
@@ -19,6 +22,14 @@ class CommandEnded(msgspec.Struct, frozen=True):
     state: str
     reason: str = ""
     failed: int = 0
+
+
+class CommandReverted(msgspec.Struct, frozen=True):
+    """The last lease of a person's command has ended: its targets are at their own programmes again."""
+
+    command: str
+    verb: str
+    by: str
 
 
 # A restart reads hundreds of thousands of them, and none can be part of a cycle: the collector need not look.
@@ -76,6 +87,11 @@ EVENTS = (
     ),
     EventKind(
         name="post.command.ended", data=CommandEnded, text=Text(fr="Commande terminée", en="Command ended")
+    ),
+    EventKind(
+        name="post.command.reverted",
+        data=CommandReverted,
+        text=Text(fr="Commande arrivée à son terme", en="Command has run out"),
     ),
     EventKind(
         name="post.alarm.changed", data=AlarmChanged, text=Text(fr="Alarme modifiée", en="Alarm changed")

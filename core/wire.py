@@ -131,7 +131,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="order"
     """One gateway's part of a command: an absolute value for each target, under a lease.
 
     ``n`` is the order's number at this gateway in ``epoch``; ``indexes`` u16[k] and ``values`` f64[k]
-    little endian; ``lease_ms`` 0 releases; ``deadline`` and ``since`` µs of city time.
+    little endian; ``lease_ms`` 0 releases; ``deadline`` and ``since`` µs of city time. Where the targets' leases
+    differ, ``leases`` u32[k] has them in ms, and ``lease_ms`` is the longest. ``command`` is the newest one in it.
     """
 
     n: U63
@@ -143,12 +144,22 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="order"
     lease_ms: U32
     deadline: U63
     since: U63 = 0
+    leases: bytes = b""
 
     def targets(self) -> tuple[np.ndarray, np.ndarray]:
         """(indexes u16[k], values f64[k]). Raises WireError where they do not fit."""
         if len(self.indexes) % 2 or len(self.values) != 4 * len(self.indexes):
             raise WireError("an order's targets and values differ in number.", reason="bad_order")
         return np.frombuffer(self.indexes, "<u2"), np.frombuffer(self.values, "<f8")
+
+    def leases_ms(self) -> np.ndarray:
+        """u32[k]: the lease of each target, in ms. Raises WireError where they do not fit."""
+        n = len(self.indexes) // 2
+        if not self.leases:
+            return np.full(n, self.lease_ms, np.uint32)
+        if len(self.leases) != 4 * n:
+            raise WireError("an order's targets and leases differ in number.", reason="bad_order")
+        return np.frombuffer(self.leases, "<u4")
 
 
 class EventAck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_ack", tag_field="type"):

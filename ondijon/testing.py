@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core import city as cities
 from core import inventory, proposals, status
@@ -27,11 +28,14 @@ from core.alarm_state import Alarm
 from core.assets import NONE, Assets
 from core.city import Communes, Description, Streets, arcs
 from core.clock import SECOND, Now
+from core.config import GateConfig
 from core.errors import CityError
 from core.event import Event, Source
 from core.inventory import AssetChange
 from core.journal import Durable, Record
 from core.kernel import Inputs, Kernel, Outputs
+from core.operators import Answer, Approve, Asked, Propose, ReleaseAll
+from core.person import Login, Person, Role, token
 from core.plugins import Plugin
 from core.reactor import Reactor
 from core.table import HandOver
@@ -254,7 +258,8 @@ class Post:
 
     ``plugins`` are names of installed plugins or modules of hooks; ``config`` maps a plugin's name to its
     table. With ``reload`` every plugin's state is stored and restored after each step, and must stay the
-    same. Devices answer each order as executed, unless ``answers`` is False.
+    same. Devices answer each order as executed, unless ``answers`` is False; with ``follows`` they also report
+    the value that was asked, where the verb names a metric for it. ``gate`` is the table ``[gate]``.
     """
 
     def __init__(
@@ -267,6 +272,8 @@ class Post:
         seed: int = 0,
         reload: bool = False,
         answers: bool = True,
+        follows: bool = False,
+        gate: GateConfig | None = None,
     ) -> None:
         begin = datetime.datetime.fromisoformat(start) if isinstance(start, str) else start
         self.origin = int(begin.timestamp() * SECOND)
@@ -279,17 +286,21 @@ class Post:
             plugin.configure((config or {}).get(plugin.name, {}))
         self._seed = seed
         self._city = city
+        self._gate = gate
+        self._login = Ed25519PrivateKey.from_private_bytes(bytes(32))
+        self._requests = 0
         self._begin()
         self.events: list[Event] = []
         self.orders: list[tuple[str, Order]] = []
         self.faults: list[str] = []
         self.views: dict[str, dict[str, msgspec.Struct]] = {}
         self._reload = reload
-        self._answers = answers
+        self._answers, self._follows = answers, follows
         self._samples: list[tuple[int, float, int]] = []
         self._next_events: list[Event] = []
         self._reports: list[tuple[str, Reports]] = []
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
+        self._asked: list[tuple[bytes, Asked]] = []
 
     # -- what comes in
 
@@ -340,6 +351,54 @@ class Post:
             if isinstance(answer, Refused):
                 raise CityError(answer.what, next=answer.next)
 
+    # -- persons
+
+    def person(
+        self,
+        id: str,
+        *,
+        trade: str = "*",
+        commune: str = "*",
+        verbs: Sequence[str] = ("*",),
+        seconds: float = 3600,
+    ) -> bytes:
+        """Somebody logs in for ``seconds``, with one role: the session's token."""
+        expires = self.utc + int(seconds * SECOND)
+        roles = (Role(trade, commune, tuple(verbs)),)
+        return token(Person(id, id, roles, f"{id} {self._requests}", expires), self._login)
+
+    def ask(self, asked: Asked) -> Answer:
+        """A request comes to the desk, just as it is; its answer, after a step."""
+        self._asked.append((b"test", asked))
+        ((_, answer),) = self.step().answers
+        return answer
+
+    def propose(
+        self, token: bytes, verb: str, targets: Sequence[str], values: Sequence[float] = (), **given: Any
+    ) -> Answer:
+        """A person asks for a command, with a lease of 60 s unless ``given`` says otherwise; the answer."""
+        fields: dict[str, Any] = {"lease_s": 60.0, "reason": "a test"} | given
+        return self.ask(
+            Propose(**self._request(token), verb=verb, targets=tuple(targets), values=tuple(values), **fields)
+        )
+
+    def approve(self, token: bytes, command: str, hash: bytes) -> Answer:
+        """Another person agrees; the answer."""
+        return self.ask(Approve(**self._request(token), command=command, hash=hash))
+
+    def release_all(self, token: bytes, zone: str = "") -> Answer:
+        """A person releases all leases of a commune, or of the city; the answer."""
+        return self.ask(ReleaseAll(**self._request(token), zone=zone))
+
+    def _request(self, token: bytes) -> dict[str, Any]:
+        self._requests += 1
+        return {
+            "token": token,
+            "request": f"request {self._requests}",
+            "epoch": self.journal.generation,
+            "asked_utc": self.utc,
+        }
+
     # -- what persons do of alarms, before the next step
 
     def acknowledge(self, asset: str, code: str, person: str = "Anne") -> Alarm | None:
@@ -361,8 +420,8 @@ class Post:
     def step(self) -> Outputs:
         """One step of the kernel."""
         now = self._at(self.mono)
-        inputs = Inputs(self._hand_over(), self._next_events, self._reports, self._changes)
-        self._next_events, self._reports, self._changes = [], [], []
+        inputs = Inputs(self._hand_over(), self._next_events, self._reports, self._changes, self._asked)
+        self._next_events, self._reports, self._changes, self._asked = [], [], [], []
         outputs, _ = self.reactor.turn(now, inputs)
         self._keep(outputs)
         self.mono += STEP_US
@@ -398,7 +457,8 @@ class Post:
     def crash(self) -> None:
         """The post is killed and started again: it goes on from its last snapshot and its journal."""
         self.journal.generation += 1
-        self._next_events, self._samples, self._reports, self._changes = [], [], [], []
+        self._next_events, self._samples, self._reports = [], [], []
+        self._changes, self._asked = [], []
         self.views.clear()
         now, names = self._at(self.mono), [plugin.name for plugin in self.plugins]
         self._keep(self._begin(inventory.started(self.kernel.city, names, now.step, now.utc)))
@@ -410,7 +470,14 @@ class Post:
         for plugin in self.plugins:
             plugin.due = {}
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        self.kernel = Kernel(city, self.plugins, self.journal.generation, self._seed)
+        self.kernel = Kernel(
+            city,
+            self.plugins,
+            self.journal.generation,
+            self._seed,
+            gate=self._gate,
+            login=Login([self._login.public_key()]),
+        )
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
         return self.reactor.resume(self._at(self.mono), records)[0]
 
@@ -471,6 +538,19 @@ class Post:
         if self._answers:
             for gateway, order in outputs.orders:
                 self.report(gateway, order.n)
+                if self._follows and order.lease_ms:
+                    self._follow(gateway, order)
+
+    def _follow(self, gateway: str, order: Order) -> None:
+        metric = self.kernel.numbering.verbs[order.verb].verify_metric
+        if metric is None:
+            return
+        assets = self.kernel.city.assets
+        indexes, values = order.targets()
+        leased = order.leases_ms() > 0
+        behind = assets.of_gateway(gateway)[indexes[leased]]
+        # After the next step, when the order has gone out and come back.
+        self.samples([assets.ids[i] for i in behind], metric, values[leased].tolist(), self.utc + STEP_US)
 
     def _publish(self, published: proposals.Publish) -> None:
         rows = self.views.setdefault(published.view, {})

@@ -125,6 +125,7 @@ class Field:
         """
         try:
             wire, value = order.targets()
+            lease_ms = order.leases_ms().astype(np.int64)
         except WireError as error:
             return [Fault(0, error.reason)]
         if order.verb != self.gateways[g].verbs.get(DIM):
@@ -133,11 +134,11 @@ class Field:
         row = lamp_at[np.minimum(wire, len(lamp_at) - 1)]
         answers = (row >= 0) & np.isfinite(value)
         answers[answers] = lamps.powered[row[answers]]
-        end = self.clock.utc() + order.lease_ms * 1000 if order.lease_ms else 0
+        end = np.where(lease_ms > 0, self.clock.utc() + lease_ms * 1000, 0)
         if answers.all():
             lamps.order(row, value, end)
             return []
-        lamps.order(row[answers], value[answers], end)
+        lamps.order(row[answers], value[answers], end[answers])
         code = np.select([row < 0, ~np.isfinite(value)], ["not_a_lamp", "bad_value"], "no_answer")
         return [Fault(int(wire[i]), str(code[i])) for i in np.flatnonzero(~answers)]
 

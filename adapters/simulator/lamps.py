@@ -47,8 +47,11 @@ class Lamps:
         self.power_w = self._draw(np.flatnonzero(broken))
         self.report(np.arange(len(self)), self.said(broken))
 
-    def order(self, rows: np.ndarray, values_pct: np.ndarray, lease_end: int) -> None:
-        """Hold ``values_pct`` until ``lease_end`` µs of city time; an end in the past releases."""
+    def order(self, rows: np.ndarray, values_pct: np.ndarray, lease_end: np.ndarray | int) -> None:
+        """Hold ``values_pct`` until ``lease_end`` µs of city time; an end in the past releases.
+
+        The newest order of a lamp counts.
+        """
         self.override_pct[rows] = np.clip(values_pct, 0.0, 100.0)
         self.lease_end[rows] = lease_end
 

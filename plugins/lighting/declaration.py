@@ -5,6 +5,7 @@ from __future__ import annotations
 from ondijon import (
     AlarmKind,
     AssetKind,
+    Authorisation,
     Declaration,
     EventKind,
     Layer,
@@ -143,7 +144,22 @@ VERBS = (
         lease_max_s=LEASE_MAX_S,
         verify_metric="lamp.level",
         tolerance=3.0,
+        # A lamp fades slowly and reports each second: this covers all but the longest way down.
+        verify_s=30.0,
         text=Text(fr="Régler le niveau", en="Set the level"),
+    ),
+)
+
+#: Light for people, everywhere: the floor and the ceiling of the settings stand within.
+AUTHORISATIONS = (
+    Authorisation(
+        name="presence",
+        verb="lamp.dim",
+        low=0.0,
+        high=100.0,
+        lease_max_s=LEASE_MAX_S,
+        # A lamp under traffic is renewed at most each second.
+        rate=60.0,
     ),
 )
 
@@ -191,6 +207,7 @@ DECLARATION = Declaration(
     metrics=METRICS,
     events=EVENTS,
     verbs=VERBS,
+    authorisations=AUTHORISATIONS,
     alarms=ALARMS,
     views=(View(name="lighting.summary", row=SummaryRow), View(name="lighting.energy", row=EnergyRow)),
     layers=(Layer(metric="lamp.level", text=Text(fr="Éclairage", en="Lighting")),),

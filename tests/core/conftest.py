@@ -11,6 +11,7 @@ import pytest
 from ondijon import (
     AlarmKind,
     AssetKind,
+    Authorisation,
     Clear,
     Command,
     Declaration,
@@ -106,6 +107,9 @@ def trial(name: str = "trial", **changes: object) -> ModuleType:
             Verb(
                 name="lamp.kill", targets="lamp", low=0, high=1, unit="1", lease_max_s=1, danger=True, text=T
             ),
+        ),
+        authorisations=(
+            Authorisation(name="light", verb="lamp.dim", low=0, high=100, lease_max_s=900, rate=60),
         ),
         alarms=(AlarmKind(code="crowd", priority=2, text=T, delay_on_s=1.0, delay_off_s=1.0),),
         views=(View(name="trial.row", row=Row),),

@@ -84,6 +84,7 @@ def test_nothing_unlawful_passes(make_trial, targets, values, lease_s, verb, by)
         and by == "trial"
         and 0 < len(targets) == len(values)
         and all(3 <= t < 33 for t in targets)
+        and len(set(targets)) == len(targets)
         and all(0 <= v <= 100 for v in values)
         and 0 < lease_s <= 900
     )

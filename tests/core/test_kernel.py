@@ -81,7 +81,8 @@ def test_a_hook_that_raises_loses_its_proposals_and_its_changes(make_trial) -> N
 
 
 def test_one_plugins_fault_leaves_the_others_alone(make_trial) -> None:
-    bad = make_trial("bad", assets=(), metrics=(), events=(), verbs=(), alarms=(), views=())
+    nothing = dict.fromkeys(("assets", "metrics", "events", "verbs", "authorisations", "alarms", "views"), ())
+    bad = make_trial("bad", **nothing)
 
     @hookimpl
     def on_tick(now, name, state):

@@ -17,7 +17,6 @@ from core import (
 )
 from tests.docs.pages import (
     HOOKS,
-    first_arguments,
     named,
     section,
     table,
@@ -126,8 +125,3 @@ def test_the_kernels_own_events_and_alarms_are_documented() -> None:
     assert [[*named(row[0]), *named(row[1]), row[2]] for row in network[1]] == [
         [kind, alarm.code, str(alarm.priority)] for kind, alarm in vocabulary.NETWORK.items()
     ]
-
-
-def test_every_refusal_of_the_gate_is_documented() -> None:
-    told = [named(row[0])[0] for row in list(tables(section(HOOKS, "### `Command`")))[1][1]]
-    assert sorted(told) == sorted(set(first_arguments("core/gate.py", "Refusal")))

@@ -21,9 +21,9 @@ from core import (
     alarms,
     commands,
     config,
+    desk,
     errors,
     flood,
-    gate,
     intake,
     inventory,
     journal,
@@ -98,7 +98,7 @@ def settings_tables(pages: list[Path]) -> dict[str, tuple[Row, list[Row]]]:
 
 def wrong_settings(found: Mapping[str, tuple[Row, list[Row]]]) -> list[str]:
     """Settings that are missing in the tables, are not there, or have other defaults or limits."""
-    wanted = {"post", "time", "edges", "journal", "health"}
+    wanted = {"post", "time", "edges", "journal", "gate", "health"}
     for group in ("plugins", "adapters"):
         for name, struct in owners(group).items():
             wanted |= set(nested(f"{group}.{name}", struct))
@@ -154,16 +154,16 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
     set_here = tomllib.loads(text)
     # What stands behind a "# " and is a key or a table.
     all_keys = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.M))
-    for section_name in ("post", "time", "edges", "health", "plugins.lighting", "adapters.console"):
+    for section_name in ("post", "time", "edges", "gate", "health", "plugins.lighting", "adapters.console"):
         struct = settings_struct(section_name)
         defaults = {field.encode_name: default(field) for field in msgspec.structs.fields(struct)}
         shown, given = inside(all_keys, section_name), inside(set_here, section_name)
         if "." not in section_name:
             assert set(shown) == set(defaults), f"[{section_name}] of the example is not complete"
-        for key in set(shown) - set(given) - {"plugin_folder", "start"}:
+        for key in set(shown) - set(given) - {"plugin_folder", "start", "login_key"}:
             assert decoded(shown[key], defaults[key]) == defaults[key], f"[{section_name}] {key}"
     assert len(re.findall(r"by default 0$", text, re.M)) == 4
-    assert len(re.findall(r"\(no default\)", text)) == 2
+    assert len(re.findall(r"\(no default\)", text)) == 3
 
 
 def inside(table: Any, path: str) -> Any:
@@ -241,12 +241,14 @@ LIMITS = {
     "proposals of a plugin in a step": plugin_host.PROPOSALS_MAX,
     "a row of a view": kernel.ROW_MAX // 1024,
     "links of a chain of events": CHAIN_MAX,
-    "targets of a command": gate.TARGETS_MAX,
+    "targets of a command": operators.TARGETS_MAX,
     "orders a gateway owes an answer to": commands.OWED_MAX,
     "names of the assets behind a gateway": wire.MESSAGE_MAX // 1024,
     "slots of added assets in a run": register.HEADROOM,
     "changes of the inventory in a list": operators.CHANGES_MAX,
-    "lists that wait for a step": intake.REQUESTS_MAX,
+    "targets that one person asks in a minute": config.GateConfig().person_targets,
+    "commands that wait for a second person": desk.WAITING_MAX,
+    "requests of operators' tools that wait for a step": intake.REQUESTS_MAX,
     "records that wait for the disk": journal.WAITING_MAX,
     "alarms, with those of the last day": alarms.ALARMS_MAX,
     "alarms in one event": alarms.TOLD_MAX,

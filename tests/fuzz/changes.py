@@ -29,7 +29,9 @@ _LAMP = {
 def check(data: bytes) -> None:
     """As a request, and as a file: what fits gives a register that can be numbered."""
     try:
-        _apply(operators.decode_request(data).changes)
+        request = operators.decode_request(data)
+        if isinstance(request, operators.ChangeAssets):
+            _apply(request.changes)
     except WireError as error:
         assert error.reason == "request"
     with tempfile.NamedTemporaryFile() as file:

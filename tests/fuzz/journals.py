@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from adapters.audit import verify
-from core import snapshot
+from core import commands, snapshot
 from core.alarm_rows import Note, StoredRows
 from core.alarms import Stored
 from core.checkpoint import verifier_key
+from core.commands import OpenCommand
 from core.errors import JournalError
 from core.field import Place
-from core.snapshot import OpenCommand, Snapshot
+from core.holds import Held
+from core.snapshot import Snapshot
 from tests.fuzz.target import Target
 
+HELD = Held(b"\x03\0\0\0", b"\x09\0\0\0\0\0\0\0")
 _NOTE = "test\n10\n" + "A" * 43 + "=\n\n— test " + "A" * 91 + "=\n"
 
 
@@ -40,7 +43,9 @@ def seeds() -> list[bytes]:
         plugins={"lighting": b"\x01"},
         due={"lighting": {"dim": 10}},
         alarms=Stored(mono=8, codes=["x"], rows=StoredRows({"flags": b"\x03"}, {0: Note({"a": 1}, "p")})),
-        commands=[OpenCommand("1-1", "lamp.dim", "lighting")],
+        commanding=commands.Stored([OpenCommand("1-1", "lamp.dim", "lighting")], {"lamp.dim": HELD}),
+        authorised={"lighting/presence": 9},
+        asked={"person anna": [(9, 3)]},
         places={"gw": Place(1, 2, 3)},
         serving=b"\x01\x02",
     )

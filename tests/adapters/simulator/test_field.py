@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,15 @@ class Post:
             self.told.append(message)
 
     def order(
-        self, gateway: str, n: int, wires: list[int], value: float, lease_ms: int, at: int, verb: int = 1
+        self,
+        gateway: str,
+        n: int,
+        wires: list[int],
+        value: float,
+        lease_ms: int,
+        at: int,
+        verb: int = 1,
+        leases: Sequence[int] = (),
     ) -> None:
         order = wire.Order(
             n=n,
@@ -84,6 +92,7 @@ class Post:
             lease_ms=lease_ms,
             deadline=at + 5_000_000,
             since=at,
+            leases=np.array(leases, "<u4").tobytes(),
         )
         self.events.send_multipart([self.routes[gateway], wire.encode(order)])
 
@@ -151,14 +160,22 @@ def test_samples_go_out_and_orders_are_obeyed(
     together(post, field, lambda: post.reports[-1].executed == 3)
     assert simulation.lamps.lease_end[lamp] == 0
 
+    two = np.flatnonzero(members.gateway == 0)[:2]
+    wires = members.wire[two].tolist()
+    post.order(gateway, 4, wires, 60.0, 20_000, clock.utc(), leases=[20_000, 0])
+    post.order(gateway, 5, wires, 60.0, 20_000, clock.utc(), leases=[20_000])
+    together(post, field, lambda: post.reports[-1].executed == 5)
+    assert post.reports[-1].failed[-1][1].code == "bad_order"
+    assert (simulation.lamps.lease_end[two] > clock.utc()).tolist() == [True, False], "each has its own lease"
+
     lost = np.zeros(len(field.gateways), bool)
     lost[0] = True
     field.hush(lost)
-    post.order(gateway, 4, [int(members.wire[lamp])], 50.0, 10_000, clock.utc())
+    post.order(gateway, 6, [int(members.wire[lamp])], 50.0, 10_000, clock.utc())
     for _ in range(20):
         post.turn()
         field.serve(5)
-    assert post.reports[-1].executed == 3, "a lost gateway hears nothing"
+    assert post.reports[-1].executed == 5, "a lost gateway hears nothing"
     field.hush(~lost & False)
-    together(post, field, lambda: post.reports[-1].executed == 4)
+    together(post, field, lambda: post.reports[-1].executed == 6)
     field.close()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ondijon import (
     AssetKind,
+    Authorisation,
     Command,
     Declaration,
     EventKind,
@@ -107,6 +108,9 @@ def declare():
             EventKind(name="watch.inner.said", data=Opened, text=T),
         ),
         verbs=(Verb(name="lamp.dim", targets="lamp", low=0, high=100, unit="%", lease_max_s=900, text=T),),
+        authorisations=(
+            Authorisation(name="light", verb="lamp.dim", low=0, high=100, lease_max_s=900, rate=600),
+        ),
         views=(View(name="watch.levels", row=Levels), View(name="watch.doors", row=Doors)),
     )
 

@@ -1,0 +1,350 @@
+"""The desk: what persons ask. It knows who asks, whether it was asked before, and what waits for a second person."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from core import proposals
+from core.clock import SECOND, Now
+from core.commands import COMMAND, Approval, Commands, OpenCommand, TrackedCommand
+from core.errors import CityError
+from core.gate import Gate, Grant
+from core.operators import (
+    TARGETS_MAX,
+    Answer,
+    Approve,
+    Asked,
+    CommandTaken,
+    Propose,
+    ReleaseAll,
+    Released,
+)
+from core.person import ANY, Login, Person
+from core.refusal import Refusal
+from core.wire import TEXT_MAX, Refused
+
+#: A request is taken within this (µs) of when it was asked.
+FRESH = 30 * SECOND
+
+#: Requests that are known again; the oldest is forgotten. More than can be asked while one is fresh.
+REMEMBERED = 100_000
+
+#: A request may be this far (µs) ahead of the step: the clocks of one host.
+AHEAD = 3 * SECOND
+
+#: Commands that wait for a second person.
+WAITING_MAX = 1000
+
+#: A release of everything gives each device so long (s) to hear of it.
+RELEASE_S = 60.0
+
+#: The kinds of record beside the command itself: somebody agreed, and an authorisation is in force.
+APPROVAL, AUTHORISED = "approval", "authorised"
+
+
+class Approved(msgspec.Struct, frozen=True):
+    """What the journal keeps of an approval: whose, of which command or authorisation, and what became of it."""
+
+    person: str
+    session: str
+    command: str
+    hash: bytes
+    refusal: Refusal | None = None
+
+
+class Authorised(msgspec.Struct, frozen=True):
+    """What the journal keeps of an authorisation that two persons approved: it holds until ``until_utc`` µs."""
+
+    authorisation: str
+    hash: bytes
+    persons: tuple[str, str]
+    until_utc: int
+
+
+class Decision(msgspec.Struct):
+    """What comes of a request: its answer, what is journaled, which commands go out, and which are at their end."""
+
+    answer: Answer
+    records: list[tuple[str, bytes]] = []
+    commit: list[TrackedCommand] = []
+    ended: list[TrackedCommand] = []
+
+
+class _Waiting(msgspec.Struct):
+    """A command (None: the authorisation ``grant``) that waits for a second person until ``until`` (mono µs)."""
+
+    first: Person
+    until: int
+    hash: bytes
+    command: TrackedCommand | None = None
+    grant: Grant | None = None
+
+
+class Desk:
+    """Takes one request at a time. Not thread-safe."""
+
+    def __init__(self, gate: Gate, commands: Commands, login: Login) -> None:
+        self._gate = gate
+        self._commands = commands
+        self._login = login
+        self._seen: dict[tuple[str, str], None] = {}
+        self._waiting: dict[str, _Waiting] = {}
+
+    def take(self, asked: Asked, now: Now) -> Decision:
+        """Decide."""
+        person = self._login.person(asked.token, now.utc)
+        if isinstance(person, Refusal):
+            return _refused(asked, "", "", person)
+        # Nothing speaks against a release, not even a wrong clock or a second time.
+        refusal = None if isinstance(asked, ReleaseAll) else self._refuse_time(asked, person, now)
+        if refusal is not None:
+            return _refused(asked, person.id, person.session, refusal)
+        match asked:
+            case Propose():
+                return self._propose(asked, person, now)
+            case Approve():
+                return self._approve(asked, person, now)
+            case ReleaseAll():
+                return self._release_all(asked, person, now)
+
+    def _refuse_time(self, asked: Asked, person: Person, now: Now) -> Refusal | None:
+        key = person.session, asked.request
+        if key in self._seen:
+            return Refusal("replayed", "this request came before.", "Give each request its own text.")
+        # Refused or taken: who was told no must not find it done later.
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        age_s = (now.utc - asked.asked_utc) / SECOND
+        if asked.epoch == self._commands.epoch and now.utc - FRESH <= asked.asked_utc <= now.utc + AHEAD:
+            return None
+        return Refusal(
+            "stale_request",
+            f"it was asked of start {asked.epoch} of the post, {age_s:.1f} s ago by its own clock.",
+            "Look at the city as it is now, and ask again.",
+        )
+
+    # -- asking
+
+    def _propose(self, asked: Propose, person: Person, now: Now) -> Decision:
+        if len(self._waiting) >= WAITING_MAX:
+            return _refused(
+                asked,
+                person.id,
+                person.session,
+                Refusal(
+                    "busy", f"{WAITING_MAX} commands wait for a second person.", "Approve some, or wait."
+                ),
+            )
+        index = self._gate.assets.index
+        missing = next((id for id in asked.targets if id not in index), None)
+        if missing is not None:
+            unknown = Refusal("unknown_asset", f"no asset {missing!r}.", "Look it up in the inventory.")
+            return _refused(asked, person.id, person.session, unknown)
+        targets = np.array([index[id] for id in asked.targets], np.uint32)
+        late_s = max(0, now.utc - asked.asked_utc) / SECOND
+        given: dict[str, Any] = {
+            "verb": asked.verb,
+            "targets": targets,
+            "reason": asked.reason,
+            "deadline_s": asked.deadline_s - late_s,
+        }
+        proposal: proposals.Command | proposals.Release = (
+            proposals.Command(**given, values=np.array(asked.values), lease_s=asked.lease_s)
+            if asked.lease_s
+            else proposals.Release(**given)
+        )
+        id = self._commands.number()
+        command = self._gate.check_person(proposal, person, now, id, asked.override)
+        command.incident, command.hash = asked.incident, fingerprint(command, self._gate)
+        records = [(COMMAND, command.record())]
+        if command.refusal is not None:
+            return Decision(_refusal(command.refusal), records, ended=[command])
+        answer = CommandTaken(command.id, "committed", command.hash)
+        if command.state == "awaiting":
+            until = now.mono + int(self._gate.config.approve_s * SECOND)
+            self._waiting[command.id] = _Waiting(person, until, command.hash, command)
+            return Decision(msgspec.structs.replace(answer, state="awaiting"), records)
+        self._gate.count(command, now)
+        return Decision(answer, records, commit=[command])
+
+    # -- agreeing
+
+    def _approve(self, asked: Approve, person: Person, now: Now) -> Decision:
+        said = Approved(person.id, person.session, asked.command, asked.hash)
+        waiting = self._waiting.get(asked.command)
+        if waiting is None and asked.command in self._gate.grants:
+            return self._approve_first(asked, person, said, now)
+        refusal = self._refuse_approval(waiting, asked, person, now)
+        if refusal is not None or waiting is None:
+            assert refusal is not None
+            return Decision(_refusal(refusal), [_record(said, refusal)])
+        del self._waiting[asked.command]
+        if waiting.grant is not None:
+            return self._authorise(waiting, person, said, now)
+        command = waiting.command
+        assert command is not None
+        # Things may have changed since it was asked: it passes the gate again.
+        command.refusal = self._refuse_now(command, waiting.first, now)
+        if command.refusal is not None:
+            command.state = "expired" if command.refusal.code == "deadline" else "refused"
+            return Decision(_refusal(command.refusal), [_record(said, command.refusal)], ended=[command])
+        command.approvals = [Approval(person.id, now.utc, asked.hash)]
+        self._gate.count(command, now)
+        return Decision(
+            CommandTaken(command.id, "committed", command.hash), [_record(said)], commit=[command]
+        )
+
+    def _refuse_approval(
+        self, waiting: _Waiting | None, asked: Approve, person: Person, now: Now
+    ) -> Refusal | None:
+        if waiting is None or now.mono >= waiting.until:
+            return Refusal(
+                "not_awaiting", f"{asked.command} waits for nobody, or no more.", "Ask for it anew."
+            )
+        if asked.hash != waiting.hash:
+            return Refusal(
+                "hash", f"{asked.command} is another command than the one agreed to.", "Look at it again."
+            )
+        if person.id == waiting.first.id:
+            return Refusal("same_person", f"{person.id} has asked for it.", "Another person must agree.")
+        if waiting.grant is not None:
+            return None if ANY in self._may(person, waiting.grant) else _no_right(person)
+        assert waiting.command is not None
+        return self._gate.refuse_right(waiting.command, person)
+
+    def _refuse_now(self, command: TrackedCommand, first: Person, now: Now) -> Refusal | None:
+        if now.utc >= command.deadline:
+            return Refusal("deadline", "its deadline has passed.", "Ask for it anew, with a later one.")
+        if now.utc >= first.expires:
+            return Refusal("session_expired", f"the session of {first.id} has expired.", "Ask for it anew.")
+        return self._gate.refuse_person(command, first, now)
+
+    # -- authorisations of dangerous verbs
+
+    def _approve_first(self, asked: Approve, person: Person, said: Approved, now: Now) -> Decision:
+        grant = self._gate.grants[asked.command]
+        refusal = None
+        if not grant.danger:
+            refusal = Refusal("not_awaiting", f"{grant.key} needs nobody's approval.")
+        elif asked.hash != grant_hash(grant):
+            refusal = Refusal("hash", f"{grant.key} is declared otherwise.", "Look at it again.")
+        elif ANY not in self._may(person, grant):
+            refusal = _no_right(person)
+        if refusal is not None:
+            return Decision(_refusal(refusal), [_record(said, refusal)])
+        until = now.mono + int(self._gate.config.approve_s * SECOND)
+        self._waiting[grant.key] = _Waiting(person, until, asked.hash, grant=grant)
+        return Decision(CommandTaken(grant.key, "awaiting", asked.hash), [_record(said)])
+
+    def _authorise(self, waiting: _Waiting, person: Person, said: Approved, now: Now) -> Decision:
+        assert waiting.grant is not None
+        # The register may have changed since the first agreed: the gate has worked it out anew.
+        grant = self._gate.grants[waiting.grant.key]
+        for_us = int(grant.rule.approved_s * SECOND)
+        grant.until = now.mono + for_us
+        authorised = Authorised(grant.key, waiting.hash, (waiting.first.id, person.id), now.utc + for_us)
+        records = [_record(said), (AUTHORISED, msgspec.msgpack.encode(authorised))]
+        return Decision(CommandTaken(grant.key, "authorised", waiting.hash), records)
+
+    def _may(self, person: Person, grant: Grant) -> frozenset[str]:
+        return person.communes(grant.key.partition("/")[0], grant.rule.verb)
+
+    # -- releasing
+
+    def _release_all(self, asked: ReleaseAll, person: Person, now: Now) -> Decision:
+        try:
+            zone = self._gate.zone(asked.zone)
+        except CityError as error:
+            return _refused(asked, person.id, person.session, Refusal("zone_unknown", error.what, error.next))
+        released = []
+        for verb, reach in zip(self._gate.verbs, self._gate.reach, strict=True):
+            targets = np.flatnonzero(reach & zone).astype(np.uint32)
+            for start in range(0, len(targets), TARGETS_MAX):
+                proposal = proposals.Release(
+                    verb=verb.name,
+                    targets=targets[start : start + TARGETS_MAX],
+                    deadline_s=RELEASE_S,
+                    reason=f"all overrides released: {asked.zone or 'everywhere'}",
+                )
+                released.append(self._gate.release(proposal, person.id, now, self._commands.number()))
+        answer = Released([command.id for command in released], sum(len(c.targets) for c in released))
+        return Decision(answer, [(COMMAND, command.record()) for command in released], commit=released)
+
+    # -- time
+
+    def turn(self, now: Now) -> Iterator[TrackedCommand]:
+        """The commands for which no second person came: they are expired."""
+        for id in [id for id, waiting in self._waiting.items() if waiting.until <= now.mono]:
+            command = self._waiting.pop(id).command
+            if command is not None:
+                command.state = "expired"
+                command.refusal = Refusal(
+                    "second_person_missing", "no second person agreed in time.", "Ask for it anew."
+                )
+                yield command
+
+    def waiting(self) -> list[OpenCommand]:
+        """The commands that wait for a second person."""
+        return [
+            OpenCommand(c.id, c.verb_name, c.by, "awaiting")
+            for c in (waiting.command for waiting in self._waiting.values())
+            if c is not None
+        ]
+
+
+def fingerprint(command: TrackedCommand, gate: Gate) -> bytes:
+    """SHA-256 over what is agreed to: id, verb, target ids, values (f64 little endian), lease, deadline, override."""
+    known = command.targets[command.targets < len(gate.assets)]
+    exact = (
+        command.id,
+        command.verb_name,
+        [gate.assets.ids[i] for i in known.tolist()],
+        command.values.astype("<f8").tobytes(),
+        int(command.lease_s * 1000) if np.isfinite(command.lease_s) else -1,
+        command.deadline,
+        command.override,
+    )
+    return hashlib.sha256(msgspec.msgpack.encode(exact)).digest()
+
+
+def grant_hash(grant: Grant) -> bytes:
+    """SHA-256 over an authorisation as it is declared."""
+    return hashlib.sha256(msgspec.msgpack.encode((grant.key, grant.rule))).digest()
+
+
+def _record(said: Approved, refusal: Refusal | None = None) -> tuple[str, bytes]:
+    return APPROVAL, msgspec.msgpack.encode(msgspec.structs.replace(said, refusal=refusal))
+
+
+def _refusal(refusal: Refusal) -> Refused:
+    return Refused(refusal.code, refusal.what[:TEXT_MAX], refusal.next[:TEXT_MAX])
+
+
+def _no_right(person: Person) -> Refusal:
+    return Refusal("right", f"{person.id} may not agree to it.", "Ask somebody who may, in the whole city.")
+
+
+class _Turned(msgspec.Struct, frozen=True):
+    """What the journal keeps of a request that did not reach the gate."""
+
+    type: str
+    request: str
+    person: str
+    session: str
+    refusal: Refusal
+
+
+#: The kind of record of a request that did not reach the gate.
+REQUEST = "request"
+
+
+def _refused(asked: Asked, person: str, session: str, refusal: Refusal) -> Decision:
+    kind = type(asked).__struct_config__.tag
+    record = _Turned(str(kind), asked.request, person, session, refusal)
+    return Decision(_refusal(refusal), [(REQUEST, msgspec.msgpack.encode(record))])

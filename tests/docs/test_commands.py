@@ -1,0 +1,55 @@
+"""docs/commands.md tells the states, refusals, differences, requests and records that there are."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from core import commands, desk, operators
+from tests.docs.pages import ROOT, first_arguments, named, numbers, section, table, tables
+
+PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
+
+
+def first_names(text: str) -> list[str]:
+    """The first name of each row of the first table."""
+    return [named(row[0])[0] for row in table(text)[1]]
+
+
+def test_every_refusal_is_documented() -> None:
+    files = ("core/gate.py", "core/desk.py", "core/person.py")
+    there = {code for file in files for code in first_arguments(file, "Refusal")}
+    told = first_names(section(PAGE, "## Refusals"))
+    assert len(told) == len(set(told))
+    assert set(told) == there
+
+
+def test_every_end_is_documented() -> None:
+    source = (ROOT / "core/commands.py").read_text("utf-8") + (ROOT / "core/desk.py").read_text("utf-8")
+    states, ends, differences = list(tables(section(PAGE, "## States")))
+    for name in (named(row[0])[0] for _, rows in (states, ends) for row in rows):
+        assert f'"{name}"' in source or name in ("refused", "awaiting")
+    codes = {commands.EXPIRED, commands.NO_ANSWER, commands.NOT_FOLLOWED, commands.NO_READ_BACK}
+    assert {named(row[0])[0] for row in differences[1]} == codes
+    assert str(commands.SILENCE // 1_000_000) in ends[1][4][1]
+
+
+def test_every_request_is_documented() -> None:
+    shared = set(operators.Request.__struct_fields__)
+    told = {named(row[0])[0]: named(row[1]) for row in table(section(PAGE, "## At the desk"))[1]}
+    assert told == {
+        request.__struct_config__.tag: [name for name in request.__struct_fields__ if name not in shared]
+        for request in get_args(operators.Asked)
+    }
+    text = section(PAGE, "## At the desk")
+    assert shared <= set(named(text))
+    assert {desk.FRESH / 1e6, desk.AHEAD / 1e6} <= numbers(text)
+
+
+def test_every_record_is_documented() -> None:
+    assert set(first_names(section(PAGE, "## What the journal keeps"))) == {
+        commands.COMMAND,
+        commands.DIFFERENCES,
+        desk.APPROVAL,
+        desk.AUTHORISED,
+        desk.REQUEST,
+    }
