@@ -55,6 +55,7 @@ class TrackedCommand(msgspec.Struct, kw_only=True):
 
     ``targets`` u32[n], ``values`` f64[n]. ``open`` counts the targets whose outcome is not known, ``holding``
     those whose lease is its own, ``parts`` the orders it lies in; ``tally`` the outcomes so far.
+    ``person``: a person asked, no rule; ``left_out`` counts the targets that a rule must leave to a person.
     ``differences`` maps a code to columns of assets and values (NaN: none was read).
     """
 
@@ -66,7 +67,9 @@ class TrackedCommand(msgspec.Struct, kw_only=True):
     targets: np.ndarray
     values: np.ndarray
     by: str
+    person: bool = False
     authorisation: str = ""
+    left_out: int = 0
     reason: str
     incident: str = ""
     created_utc: int
@@ -99,7 +102,9 @@ class TrackedCommand(msgspec.Struct, kw_only=True):
                 "targets": self.targets.astype("<u4").tobytes(),
                 "values": self.values.astype("<f8").tobytes(),
                 "by": self.by,
+                "person": self.person,
                 "authorisation": self.authorisation,
+                "left_out": self.left_out,
                 "reason": self.reason,
                 "incident": self.incident,
                 "created_utc": self.created_utc,
@@ -148,6 +153,18 @@ class OpenCommand(msgspec.Struct, frozen=True):
     verb: str
     by: str
     state: str = "sent"
+
+
+class Leased(msgspec.Struct):
+    """What the journal's record of a command tells of the leases that it gave: ``targets`` u32[n], times in µs utc."""
+
+    id: str
+    verb: str
+    state: str
+    targets: bytes = b""
+    person: bool = False
+    deadline: int = 0
+    lease_s: float = 0.0
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -209,6 +226,10 @@ class Commands:
         """The commands whose outcome is not known, by id, as they were asked."""
         return {command.id: command for command in self._live.values() if command.open}
 
+    def by_person(self, command: TrackedCommand, mono: int) -> np.ndarray:
+        """bool[n]: the targets of ``command`` that obey a person at ``mono`` µs, under its verb."""
+        return self._holds[command.verb].by_person(command.targets, mono)
+
     # -- out
 
     def commit(self, command: TrackedCommand, mono: int) -> None:
@@ -221,7 +242,7 @@ class Commands:
         until = 0 if command.releases else answer_by + int(command.lease_s * SECOND)
         holds = self._holds[command.verb]
         opened, held = holds.take(
-            command.targets, number, command.values, command.created_utc, answer_by, until
+            command.targets, number, command.values, command.created_utc, answer_by, until, command.person
         )
         self._outcome(opened, "superseded")
         self._lose(held)
@@ -485,6 +506,21 @@ class Commands:
         for verb, holds in zip(self._verbs, self._holds, strict=True):
             if verb.name in stored.held:
                 holds.restore(stored.held[verb.name], shift)
+
+    def again(self, leased: Iterable[Leased], mono: int, utc: int) -> None:
+        """Put back what persons were given after the snapshot, in order; now it is ``mono`` and ``utc`` µs.
+
+        The leases of rules are not put back: what they ask anew stands in nobody's way.
+        """
+        of = {verb.name: holds for verb, holds in zip(self._verbs, self._holds, strict=True)}
+        for each in leased:
+            if each.verb not in of or each.state == "awaiting":
+                continue
+            lease = int(each.lease_s * SECOND)
+            until = mono + each.deadline - utc + SILENCE + lease if lease else 0
+            targets = np.frombuffer(each.targets, "<u4")
+            if not lease or until > mono:
+                of[each.verb].again(targets, until)
 
 
 def differences(command: TrackedCommand, step: int, utc: int) -> Record:

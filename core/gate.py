@@ -206,7 +206,7 @@ class Gate:
         With ``override`` interlocks do not hold it, but a second person must.
         """
         command = self._draft(proposal, person.id, now, id)
-        command.override = override
+        command.override, command.person = override, True
         command.refusal = self._refuse_form(command, proposal.deadline_s) or self.refuse_person(
             command, person, now
         )
@@ -214,9 +214,24 @@ class Gate:
             command.state = "awaiting"
         return self._judged(command)
 
+    def leave_out(self, command: TrackedCommand, by_person: np.ndarray) -> None:
+        """Leave out the targets that obey a person (bool[n]); refuse a rule's command of which nothing is left."""
+        command.left_out = int(np.count_nonzero(by_person))
+        if command.left_out == len(command.targets):
+            command.refusal = Refusal(
+                "person_holds",
+                f"its {command.left_out} targets obey a person.",
+                "Ask again when post.command.reverted tells that they are free.",
+            )
+        elif command.left_out:
+            command.targets, command.values = command.targets[~by_person], command.values[~by_person]
+        self._judged(command)
+
     def release(self, proposal: proposals.Release, by: str, now: Now, id: str) -> TrackedCommand:
         """A release of targets that the gate itself has named: nothing can speak against it."""
-        return self._judged(self._draft(proposal, by, now, id))
+        command = self._draft(proposal, by, now, id)
+        command.person = True
+        return self._judged(command)
 
     def zone(self, commune: str) -> np.ndarray:
         """bool[assets]: what lies in a commune; empty text: everywhere. Raises CityError for an unknown one."""

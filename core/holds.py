@@ -15,10 +15,11 @@ EARLIER = -1
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Leases in a snapshot: ``assets`` u32[n], ``until`` i64[n] mono µs, as bytes."""
+    """Leases in a snapshot: ``assets`` u32[n], ``until`` i64[n] mono µs, ``persons`` bool[n], as bytes."""
 
     assets: bytes
     until: bytes
+    persons: bytes
 
 
 class Holds:
@@ -26,7 +27,7 @@ class Holds:
 
     ``holder`` i64 the number of the newest command whose lease or answer is out (0: none); ``wanted`` f64;
     ``phase`` u8; ``asked`` i64 utc µs: since when it is asked for that; ``answer_by``, ``due``, ``until`` i64: when
-    its answer and its read-back are given up, when its lease ends.
+    its answer and its read-back are given up, when its lease ends; ``person`` bool: a person gave that lease.
     """
 
     def __init__(self, assets: int) -> None:
@@ -37,6 +38,7 @@ class Holds:
         self.answer_by = np.zeros(assets, np.int64)
         self.due = np.zeros(assets, np.int64)
         self.until = np.zeros(assets, np.int64)
+        self.person = np.zeros(assets, bool)
 
     def grow(self, assets: int) -> None:
         """Make room for added assets."""
@@ -44,9 +46,16 @@ class Holds:
             setattr(self, name, np.concatenate([column, np.zeros(assets - len(column), column.dtype)]))
 
     def take(
-        self, assets: np.ndarray, number: int, values: np.ndarray, utc: int, answer_by: int, until: int
+        self,
+        assets: np.ndarray,
+        number: int,
+        values: np.ndarray,
+        utc: int,
+        answer_by: int,
+        until: int,
+        person: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Command ``number`` is the newest of ``assets`` now; ``until`` 0: it releases them.
+        """Command ``number``, a ``person``'s or a rule's, is the newest of ``assets``; ``until`` 0: it releases them.
 
         Return the commands it supersedes, an entry for each target: those whose outcome was open, and all.
         """
@@ -57,10 +66,15 @@ class Holds:
         self.asked[assets] = np.where(same, self.asked[assets], utc)
         self.holder[assets], self.wanted[assets] = number, values
         self.phase[assets], self.answer_by[assets] = ORDERED, answer_by
+        self.person[assets] = person and until > 0
         if until:
             # A release that does not arrive ends no lease.
             self.until[assets] = until
         return before[phase != SETTLED], before[before > 0]
+
+    def by_person(self, assets: np.ndarray, mono: int) -> np.ndarray:
+        """bool[n]: the asset obeys a person at ``mono`` µs."""
+        return np.asarray(self.person[assets] & (self.until[assets] > mono))
 
     def waits(self, assets: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """bool[n]: the asset waits for the answer to just this command."""
@@ -82,7 +96,7 @@ class Holds:
     def end(self, assets: np.ndarray) -> np.ndarray:
         """The leases of these are over; return their commands, an entry for each target."""
         holders: np.ndarray = self.holder[assets]
-        self.holder[assets], self.until[assets] = 0, 0
+        self.holder[assets], self.until[assets], self.person[assets] = 0, 0, False
         return holders
 
     def watched(self) -> np.ndarray:
@@ -104,14 +118,22 @@ class Holds:
     def stored(self) -> Held:
         """The leases, for a snapshot."""
         assets = np.flatnonzero(self.until > 0).astype("<u4")
-        return Held(assets.tobytes(), self.until[assets].astype("<i8").tobytes())
+        return Held(
+            assets.tobytes(), self.until[assets].astype("<i8").tobytes(), self.person[assets].tobytes()
+        )
 
     def restore(self, held: Held, shift: int) -> None:
         """Put back what leases there were; their commands belong to an earlier life of the post."""
         assets = np.frombuffer(held.assets, "<u4")
         known = assets < len(self.holder)
-        self.holder[assets[known]] = EARLIER
         self.until[assets[known]] = np.frombuffer(held.until, "<i8")[known] + shift
+        self.person[assets[known]] = np.frombuffer(held.persons, bool)[known]
+        self.holder[assets[known]] = EARLIER
+
+    def again(self, assets: np.ndarray, until: int) -> None:
+        """A person of an earlier life of the post gave ``assets`` a lease until ``until``; 0: ended them."""
+        self.holder[assets] = EARLIER if until else 0
+        self.until[assets], self.person[assets] = until, until > 0
 
 
 def counted(numbers: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -190,6 +190,7 @@ class Kernel:
         for again in tail.again:
             for plugin in self.plugins:
                 self._see_again(plugin, again, now, outputs)
+        self.commands.again(tail.leased.values(), now.mono, now.utc)
         for authorised in tail.authorised:
             self.gate.authorise(authorised.authorisation, now.mono + authorised.until_utc - now.utc)
         for command in tail.commands.values():
@@ -447,6 +448,8 @@ class Kernel:
         self, plugin: Plugin, proposal: proposals.Command | proposals.Release, now: Now, outputs: Outputs
     ) -> None:
         command = self.gate.check(proposal, plugin.name, now, self.commands.number())
+        if command.refusal is None:
+            self.gate.leave_out(command, self.commands.by_person(command, now.mono))
         outputs.records.append(Record(commands.COMMAND, now.step, now.utc, command.record()))
         if command.refusal is not None:
             self.counts["refused"] += 1

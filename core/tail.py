@@ -13,7 +13,7 @@ import msgspec
 
 from core import availability
 from core.availability import ServiceChanged
-from core.commands import COMMAND, OpenCommand
+from core.commands import COMMAND, Leased, OpenCommand
 from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
 from core.errors import JournalError
 from core.event import Event, Source
@@ -37,13 +37,14 @@ class Again(msgspec.Struct, frozen=True):
 class Tail(msgspec.Struct):
     """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
 
-    ``alarms`` holds all their changes in order, each with its utc µs.
+    ``alarms`` holds all their changes in order, each with its utc µs; ``leased`` what persons were given, by command.
     """
 
     again: list[Again] = []
     fresh: list[Event] = []
     alarms: list[tuple[int, AlarmChanged]] = []
     commands: dict[str, OpenCommand] = {}
+    leased: dict[str, Leased] = {}
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
     authorised: list[Authorised] = []
@@ -67,6 +68,7 @@ _event = msgspec.msgpack.Decoder(Event)
 _alarm = msgspec.msgpack.Decoder(_Alarm)
 _ended = msgspec.msgpack.Decoder(_Ended)
 _command = msgspec.msgpack.Decoder(OpenCommand)
+_leased = msgspec.msgpack.Decoder(Leased)
 _approved = msgspec.msgpack.Decoder(Approved)
 _authorised = msgspec.msgpack.Decoder(Authorised)
 _ranges = msgspec.msgpack.Decoder(list[tuple[int, int]])
@@ -110,6 +112,9 @@ def _take_command(record: Record, tail: Tail) -> None:
         command = _command.decode(record.data)
         if command.state != "refused":
             tail.commands[command.id] = command
+            leased = _leased.decode(record.data)
+            if leased.person:
+                tail.leased[leased.id] = leased
     elif record.kind == AUTHORISED:
         tail.authorised.append(_authorised.decode(record.data))
     else:
@@ -117,6 +122,8 @@ def _take_command(record: Record, tail: Tail) -> None:
         if approved.refusal is None and approved.command in tail.commands:
             command = tail.commands[approved.command]
             tail.commands[approved.command] = msgspec.structs.replace(command, state="sent")
+            if approved.command in tail.leased:
+                tail.leased[approved.command].state = "sent"
 
 
 def _take(

@@ -23,7 +23,7 @@ from core.desk import grant_hash
 from core.operators import Approve, CommandTaken, Propose, Released
 from core.person import Person, Role, token
 from core.wire import Refused
-from ondijon import Authorisation, Command, Interlock, Metric, Text, Verb, hookimpl
+from ondijon import Authorisation, Command, Interlock, Metric, Release, Text, Verb, hookimpl
 from ondijon.testing import City, Post
 from tests.core.conftest import trial
 
@@ -97,6 +97,62 @@ def test_a_persons_command_goes_out_and_is_answered(post: Post) -> None:
     post.run(80)
     assert ended(post) == [("executed", "")]
     assert [event.data.by for event in post.events_of("post.command.reverted")] == ["anna"]
+
+
+def rule_asks(post: Post, value: float, targets=(0, 1)) -> None:
+    assets = np.array([post.kernel.city.assets.index[LAMPS[i]] for i in targets], np.uint32)
+    post.rule.append([dim_by_rule(assets, value)])
+    post.step()
+
+
+def dim_by_rule(assets: np.ndarray, value: float) -> Command | Release:
+    if value < 0:
+        return Release(verb="lamp.dim", targets=assets, reason="the rule lets go")
+    return Command(
+        verb="lamp.dim", targets=assets, values=np.full(len(assets), value), lease_s=60.0, reason="the rule"
+    )
+
+
+@pytest.fixture
+def ruled() -> Post:
+    """A post whose trade asks what ``post.rule`` holds, step by step."""
+    rule: list[list] = []
+    everywhere = Authorisation(name="rule", verb="lamp.dim", low=0, high=100, lease_max_s=900, rate=100)
+    module = watched(authorisations=(everywhere,), ticks={"look": 0.05})
+    module.on_tick = hookimpl(lambda now, name, state: rule.pop(0) if rule else [])
+    post = Post(City.small(), [module], gate=GATE)
+    post.rule = rule
+    return post
+
+
+def test_a_rule_takes_no_target_from_a_person(ruled: Post) -> None:
+    anna = ruled.person("anna")
+    rule_asks(ruled, 20)
+    ruled.propose(anna, "lamp.dim", [LAMPS[0]], [100])
+    rule_asks(ruled, 30)
+    assert (ruled.commanded(LAMPS[0]), ruled.commanded(LAMPS[1])) == ([20, 100], [20, 30])
+    assert [record["left_out"] for record in records(ruled, "command")] == [0, 0, 1]
+    for value in (40, -1):
+        rule_asks(ruled, value, targets=[0])
+    ruled.step()
+    assert ended(ruled).count(("refused", "person_holds")) == 2
+    ruled.propose(anna, "lamp.dim", [LAMPS[0]], lease_s=0)
+    rule_asks(ruled, 50, targets=[0])
+    assert ruled.commanded(LAMPS[0]) == [20, 100, 0, 50]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_what_a_person_holds_outlives_a_crash(ruled: Post, saved: bool) -> None:
+    ruled.propose(ruled.person("anna"), "lamp.dim", [LAMPS[0]], [100])
+    ruled.step()
+    if saved:
+        ruled.save()
+    ruled.crash()
+    rule_asks(ruled, 30)
+    assert (ruled.commanded(LAMPS[0]), ruled.commanded(LAMPS[1])) == ([100], [30])
+    ruled.run(120)
+    rule_asks(ruled, 40)
+    assert ruled.commanded(LAMPS[0]) == [100, 40]
 
 
 def test_a_lease_of_0_releases(post: Post) -> None:
@@ -465,6 +521,7 @@ class Attempts(RuleBasedStateMachine):
         self.asked: dict[str, list[tuple[int, int]]] = {}
         self.waiting: dict[str, tuple] = {}
         self.requests: list = []
+        self.held: dict[tuple[str, int], tuple[float, float]] = {}
 
     # the plain model
 
@@ -497,6 +554,12 @@ class Attempts(RuleBasedStateMachine):
             return True
         high, longest = (100, 900) if verb == "lamp.dim" else (1, 60)
         return len(values) == len(lamps) and all(0 <= v <= high for v in values) and 0 < lease <= longest
+
+    def hold(self, proposed: Propose, lamps: list[int]) -> None:
+        """A person's lease runs at least from when it went out, at most from when it must be answered."""
+        least = self.post.mono + proposed.lease_s * 1e6
+        for lamp in lamps:
+            self.held[proposed.verb, lamp] = (least, least + 35e6) if proposed.lease_s else (0, 0)
 
     # what is tried
 
@@ -570,6 +633,7 @@ class Attempts(RuleBasedStateMachine):
         type(self).passed += 1
         if proposed.lease_s:
             self.asked.setdefault(who, []).append((was, len(lamps)))
+        self.hold(proposed, lamps)
 
     @precondition(lambda self: self.requests)
     @rule(pick=st.integers(0, 1000))
@@ -624,6 +688,7 @@ class Attempts(RuleBasedStateMachine):
         type(self).passed += 1
         del self.waiting[id]
         self.asked.setdefault(first, []).append((self.post.mono, len(lamps)))
+        self.hold(proposed, lamps)
 
     @rule(
         verb=st.sampled_from(["lamp.dim", "lamp.dim", "lamp.kill", "lamp.fly"]),
@@ -646,9 +711,12 @@ class Attempts(RuleBasedStateMachine):
             and self.rate("the trade", LIMIT, len(lamps))
         )
         passed = len(self.post.orders) > before
-        assert passed == bool(lawful)
-        if passed:
-            type(self).passed += 1
+        held = [self.held.get((verb, lamp), (0, 0)) for lamp in lamps]
+        # Whether a lease that may have ended has ended nobody knows here.
+        free, taken = (any(most <= was for _, most in held), all(was < least for least, _ in held))
+        assert not passed if not lawful or taken else passed or not free
+        type(self).passed += passed
+        if lawful:
             self.asked.setdefault("the trade", []).append((was, len(lamps)))
 
     # what happens meanwhile

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import snapshot
+from core.alarm_rows import Note, StoredRows
 from core.errors import JournalError
 from core.journal import Record
 from ondijon import AssetChange, Raise, hookimpl
@@ -174,3 +175,31 @@ def test_records_of_another_kind_are_nobodys_business(make_trial) -> None:
     post.journal.append([Record("note", 0, 0, b"not even msgpack\xc1")])
     post.crash()
     post.step()
+
+
+def test_a_snapshot_of_format_1_is_read() -> None:
+    first = {
+        "format": 1,
+        "after": 5,
+        "step": 7,
+        "utc": 8,
+        "mono": 9,
+        "plugins": {"trial": b"\x01"},
+        "alarms": {
+            "mono": 9,
+            "codes": ["x"],
+            "columns": {"flags": b"\x03\x01"},
+            "data": {0: {"why": "w"}},
+            "acked_by": {0: "anna"},
+            "shelved": {1: ("bob", "works")},
+            "refused": 2,
+        },
+        "commands": [{"id": "1-1", "verb": "lamp.dim", "by": "trial"}],
+        "serving": b"\x02",
+    }
+    read = snapshot.decode(msgspec.msgpack.encode(first))
+    notes = {0: Note({"why": "w"}, "anna"), 1: Note(aside_by="bob", aside_why="works")}
+    assert read.alarms.rows == StoredRows({"flags": b"\x03\x01"}, notes)
+    assert (read.alarms.codes, read.alarms.refused, read.serving) == (["x"], 2, b"\x02")
+    assert [command.id for command in read.commanding.open] == ["1-1"]
+    assert read.format == snapshot.FORMAT

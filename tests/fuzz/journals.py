@@ -14,7 +14,7 @@ from core.holds import Held
 from core.snapshot import Snapshot
 from tests.fuzz.target import Target
 
-HELD = Held(b"\x03\0\0\0", b"\x09\0\0\0\0\0\0\0")
+HELD = Held(b"\x03\0\0\0", b"\x09\0\0\0\0\0\0\0", b"\x01")
 _NOTE = "test\n10\n" + "A" * 43 + "=\n\n— test " + "A" * 91 + "=\n"
 
 
