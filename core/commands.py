@@ -155,12 +155,9 @@ class OpenCommand(msgspec.Struct, frozen=True):
     state: str = "sent"
 
 
-class Leased(msgspec.Struct):
-    """What the journal's record of a command tells of the leases that it gave: ``targets`` u32[n], times in µs utc."""
+class Leased(OpenCommand, frozen=True):
+    """What the journal's record tells of a command, and of the leases that it gave: ``targets`` u32[n], µs utc."""
 
-    id: str
-    verb: str
-    state: str
     targets: bytes = b""
     person: bool = False
     deadline: int = 0

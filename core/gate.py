@@ -217,13 +217,15 @@ class Gate:
     def leave_out(self, command: TrackedCommand, by_person: np.ndarray) -> None:
         """Leave out the targets that obey a person (bool[n]); refuse a rule's command of which nothing is left."""
         command.left_out = int(np.count_nonzero(by_person))
+        if not command.left_out:
+            return
         if command.left_out == len(command.targets):
             command.refusal = Refusal(
                 "person_holds",
                 f"its {command.left_out} targets obey a person.",
                 "Ask again when post.command.reverted tells that they are free.",
             )
-        elif command.left_out:
+        else:
             command.targets, command.values = command.targets[~by_person], command.values[~by_person]
         self._judged(command)
 

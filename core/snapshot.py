@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from core import commands, rates
 from core.alarm_rows import Note, StoredRows
@@ -11,7 +12,6 @@ from core.alarms import Stored as StoredAlarms
 from core.commands import OpenCommand
 from core.errors import JournalError
 from core.field import Place
-from core.flood import Told
 from core.journal import Journal
 
 #: The format of a snapshot. N reads N-1 and refuses N+1.
@@ -56,7 +56,8 @@ def decode(data: bytes) -> Snapshot:
                 f"a snapshot of format {version}, this version reads up to {FORMAT}.",
                 next="Start the newer version again; nothing was touched.",
             )
-        return msgspec.msgpack.decode(data, type=_First).today() if version == 1 else _decode(data)
+        snapshot = _decode(data)
+        return msgspec.msgpack.decode(data, type=_First).today(snapshot) if version == 1 else snapshot
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise JournalError(f"a snapshot cannot be read: {error}.") from error
 
@@ -77,51 +78,31 @@ class _Format(msgspec.Struct):
 
 
 class _FirstAlarms(msgspec.Struct, frozen=True):
-    mono: int = 0
-    codes: list[str] = []
     columns: dict[str, bytes] = {}
     data: dict[int, Data] = {}
     acked_by: dict[int, str] = {}
     shelved: dict[int, tuple[str, str]] = {}
-    told: Told = Told()
-    answers: bytes = b""
-    refused: int = 0
 
-    def today(self) -> StoredAlarms:
+    def rows(self) -> StoredRows:
         notes = {place: Note() for place in {*self.data, *self.acked_by, *self.shelved}}
         for place, note in notes.items():
             note.data = self.data.get(place, {})
             note.acked_by = self.acked_by.get(place, "")
             note.aside_by, note.aside_why = self.shelved.get(place, ("", ""))
-        rows = StoredRows(self.columns, notes)
-        return StoredAlarms(self.mono, self.codes, rows, self.told, self.answers, self.refused)
+        return StoredRows(self.columns, notes)
 
 
-class _First(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of format 1: alarms were stored otherwise, and of commands only which were open."""
+class _First(msgspec.Struct, frozen=True):
+    """What a snapshot of format 1 stores otherwise: the alarms' rows, and of commands only which were open."""
 
-    after: int
-    step: int
-    utc: int
-    mono: int
-    plugins: dict[str, bytes]
-    due: dict[str, dict[str, int]] = {}
     alarms: _FirstAlarms = _FirstAlarms()
     commands: list[OpenCommand] = []
-    places: dict[str, Place] = {}
-    serving: bytes = b""
 
-    def today(self) -> Snapshot:
-        """The same as it is stored today."""
-        return Snapshot(
-            after=self.after,
-            step=self.step,
-            utc=self.utc,
-            mono=self.mono,
-            plugins=self.plugins,
-            due=self.due,
-            alarms=self.alarms.today(),
+    def today(self, snapshot: Snapshot) -> Snapshot:
+        """The rest of it, with these as they are stored today."""
+        return replace(
+            snapshot,
+            format=FORMAT,
+            alarms=replace(snapshot.alarms, rows=self.alarms.rows()),
             commanding=commands.Stored(self.commands),
-            places=self.places,
-            serving=self.serving,
         )

@@ -67,8 +67,7 @@ _head = msgspec.msgpack.Decoder(_Head)
 _event = msgspec.msgpack.Decoder(Event)
 _alarm = msgspec.msgpack.Decoder(_Alarm)
 _ended = msgspec.msgpack.Decoder(_Ended)
-_command = msgspec.msgpack.Decoder(OpenCommand)
-_leased = msgspec.msgpack.Decoder(Leased)
+_command = msgspec.msgpack.Decoder(Leased)
 _approved = msgspec.msgpack.Decoder(Approved)
 _authorised = msgspec.msgpack.Decoder(Authorised)
 _ranges = msgspec.msgpack.Decoder(list[tuple[int, int]])
@@ -112,18 +111,17 @@ def _take_command(record: Record, tail: Tail) -> None:
         command = _command.decode(record.data)
         if command.state != "refused":
             tail.commands[command.id] = command
-            leased = _leased.decode(record.data)
-            if leased.person:
-                tail.leased[leased.id] = leased
+            if command.person:
+                tail.leased[command.id] = command
     elif record.kind == AUTHORISED:
         tail.authorised.append(_authorised.decode(record.data))
     else:
         approved = _approved.decode(record.data)
         if approved.refusal is None and approved.command in tail.commands:
-            command = tail.commands[approved.command]
-            tail.commands[approved.command] = msgspec.structs.replace(command, state="sent")
-            if approved.command in tail.leased:
-                tail.leased[approved.command].state = "sent"
+            sent = msgspec.structs.replace(tail.commands[approved.command], state="sent")
+            tail.commands[approved.command] = sent
+            if isinstance(sent, Leased):
+                tail.leased[approved.command] = sent
 
 
 def _take(
