@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from core import whole
 from core.errors import JournalError
 
 #: Of a signed note's algorithms, Ed25519.
@@ -36,7 +36,7 @@ class Signer:
         self.public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         shown, text = path.with_suffix(".pub"), f"{verifier_key(name, self.public)}\n".encode()
         if not shown.exists() or shown.read_bytes() != text:
-            _write(shown, text, 0o644)
+            whole.write(shown, text, 0o644)
 
     def sign(self, records: int, head: bytes) -> str:
         """The note for a journal of ``records`` with ``head``."""
@@ -57,24 +57,8 @@ def verifier_key(name: str, public: bytes) -> str:
 
 def _make(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
-    _write(path, base64.b64encode(key.private_bytes_raw()) + b"\n", 0o600)
+    whole.write(path, base64.b64encode(key.private_bytes_raw()) + b"\n", 0o600)
     return key
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all, also when the power goes."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _load(path: Path) -> Ed25519PrivateKey:

@@ -31,6 +31,12 @@ class ConfigError(OndijonError):
     exit_status = 78
 
 
+class KeyFileError(OndijonError):
+    """A key file or the allow-list of keys cannot be used as it stands."""
+
+    exit_status = 78
+
+
 class CityError(OndijonError):
     """A city folder or an inventory cannot be used as it stands."""
 
