@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from core.errors import WireError
+from core.wire import TEXT_MAX
 
 #: Bytes of one slot in a buffer: slot u32, count u32, value f64, time i64.
 SLOT_BYTES = 24
@@ -32,6 +33,9 @@ TELEMETRY, EVENTS = b"telemetry", b"events"
 
 #: No message from an edge is larger.
 MESSAGE_MAX = 131_072
+
+#: Kinds of refused handshakes that an edge tells of at a time.
+KNOCKS_MAX = 128
 
 _DESCRIPTOR = struct.Struct("<IIII")
 DESCRIPTOR_BYTES = _DESCRIPTOR.size
@@ -100,6 +104,24 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="said", 
     message: Annotated[bytes, msgspec.Meta(max_length=65_536)]
 
 
+class Knock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Who was turned away at a door: why, its key's fingerprint and name, as far as they are known."""
+
+    why: Annotated[str, msgspec.Meta(max_length=40)]
+    fingerprint: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    name: Annotated[str, msgspec.Meta(max_length=120)] = ""
+
+
+class Knocked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="knocked", tag_field="type"):
+    """Refused handshakes of an edge, each with how many; and why its allow-list cannot be read, where it cannot."""
+
+    knocks: Annotated[
+        list[tuple[Knock, Annotated[int, msgspec.Meta(ge=1, lt=1 << 62)]]],
+        msgspec.Meta(max_length=KNOCKS_MAX),
+    ]
+    unreadable: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
+
+
 class Tell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tell", tag_field="type"):
     """Messages for gateways, each already encoded."""
 
@@ -112,7 +134,7 @@ class Alive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="alive"
     generation: int
 
 
-FromEdge = Ready | Counters | Said
+FromEdge = Ready | Counters | Said | Knocked
 ToEdge = Numbered | Tell | Alive
 
 _from_edge = msgspec.msgpack.Decoder(FromEdge)
