@@ -54,6 +54,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return f"ipc://{self.folder}/desk"
 
     @property
+    def login_ipc(self) -> str:
+        """Where the login process answers."""
+        return f"ipc://{self.folder}/login"
+
+    @property
     def status_ipc(self) -> str:
         """Where the kernel publishes its status and the map's layers."""
         return f"ipc://{self.folder}/status"

@@ -14,6 +14,7 @@ from adapters.cli.city import city
 from adapters.cli.demo import demo
 from adapters.cli.example import example
 from adapters.cli.keys import keys
+from adapters.cli.person import person
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -45,6 +46,7 @@ def main() -> None:
       ondijon check ondijon.toml         is it right?
       ondijon run --config ondijon.toml  the service
       ondijon keys --help                who may connect to it
+      ondijon person --help              who may log in, and what they may
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
 
@@ -57,5 +59,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, top, audit):
+for command in (demo, city, example, check, run, keys, person, top, audit):
     main.add_command(command)

@@ -13,6 +13,7 @@ from tests.fuzz import (
     inventories,
     journals,
     links,
+    logins,
     registers,
     states,
 )
@@ -26,6 +27,7 @@ ALL = (
     cities.TARGET,
     changes.TARGET,
     desk.TARGET,
+    logins.TARGET,
     states.TARGET,
     journals.TARGET,
     configs.TARGET,

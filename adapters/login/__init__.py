@@ -1,0 +1,1 @@
+"""The login process: who people are, and what they may."""
