@@ -96,6 +96,11 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
             yield f"{name}: p99 {info['p99_us_ondijon']:,} µs, asked {info['asked_p99_us']:,} µs (2 ms + 10 fdatasync)"
         if "restart_s" in info:
             yield f"{name}: {info['restart_s']} s to serving with {info['records']:,} records after the snapshot"
+        if "mb_a_night" in info:
+            yield (
+                f"{name}: {info['records_s']} records/s from lighting at {info['detections_s']:,} detections/s "
+                f"({info['leases_s']:,} leases/s), {info['mb_a_night']:,} MB a night"
+            )
         if "core_percent_post" in info:
             yield f"{name}: {_city(info)}"
         for peer, why in (info.get("skipped") or {}).items():
