@@ -133,6 +133,7 @@ ALARMS = (
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
     _alarm("keys_unreadable", 1, "Liste des clés illisible", "The allow-list of keys cannot be read"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
+    _alarm("clock_differs", 2, "L'horloge du système a été changée", "The system's clock was set"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
     _alarm("key_expires", 3, "Une clé expire bientôt", "A key expires soon"),
 )
