@@ -39,7 +39,7 @@ KNOCK_S = 60.0
 KNOCKS_MAX = link.KNOCKS_MAX
 
 #: What a monitor says of a handshake that failed before there was a key to judge.
-_PROTOCOL = {
+_PROTOCOL: dict[int, link.Why] = {
     zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH: "no_curve",
     zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC: "wrong_server_key",
 }
@@ -142,22 +142,24 @@ class Door:
         print_ = keys.fingerprint(public)
         key = self._watch.list.of_public(public)
         why = self._refuse(key)
-        if why:
+        if why is not None:
             self._knock(why, print_, key.name if key else "")
             # 300 and not 400: at that libzmq's clients give up for good, and a key may be allowed a moment later.
             return [*request[: at + 1], b"1.0", number, b"300", why.encode(), b"", b""]
         return [*request[: at + 1], b"1.0", number, b"200", b"", print_.encode(), b""]
 
-    def _refuse(self, key: Key | None) -> str:
+    def _refuse(self, key: Key | None) -> link.Why | None:
         if key is None:
             return "unknown_key"
         state = key.state(allowlist.now())
-        return state if state != "valid" else "" if key.role == self._role else "other_role"
+        if state != "valid":
+            return state
+        return None if key.role == self._role else "other_role"
 
     def key(self, fingerprint: str) -> Key | None:
         """The key of this fingerprint, while it may be here."""
         key = self._watch.list.by_fingerprint.get(fingerprint)
-        return key if key is not None and not self._refuse(key) else None
+        return key if key is not None and self._refuse(key) is None else None
 
     def caller(self, route: bytes, message: zmq.Frame) -> Caller | None:
         """Who sent ``message``; None, and its connection ends, where its key may be here no more."""
@@ -209,7 +211,7 @@ class Door:
                 failed = number == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
                 self._knock(_PROTOCOL.get(value, "broken_off") if failed else "broken_off")
 
-    def _knock(self, why: str, fingerprint: str = "", name: str = "") -> None:
+    def _knock(self, why: link.Why, fingerprint: str = "", name: str = "") -> None:
         self._count(f"handshake_{why}")
         knock = link.Knock(why, fingerprint, name)
         known = knock in self._knocks or knock in self._told

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -104,10 +104,16 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="said", 
     message: Annotated[bytes, msgspec.Meta(max_length=65_536)]
 
 
+#: Why somebody was turned away at a door; the last three before there was a key to judge.
+Why = Literal[
+    "unknown_key", "revoked", "expired", "other_role", "no_curve", "wrong_server_key", "broken_off"
+]
+
+
 class Knock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Who was turned away at a door: why, its key's fingerprint and name, as far as they are known."""
 
-    why: Annotated[str, msgspec.Meta(max_length=40)]
+    why: Why
     fingerprint: Annotated[str, msgspec.Meta(max_length=16)] = ""
     name: Annotated[str, msgspec.Meta(max_length=120)] = ""
 

@@ -9,6 +9,7 @@ import inspect
 import re
 import struct
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 import zmq
 
-from core import config, field, wire
+from core import config, field, keyring, wire
 from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS, Ingest
 from core._fast.slots import Slots
 from core.clock import Clock
@@ -165,9 +166,10 @@ def test_the_header_is_laid_out_as_the_table_says() -> None:
 class Plain:
     """A gateway in plain sockets: what somebody in any other language would write from the page."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, key: dict[str, str]) -> None:
         endpoints = supervisor.run.endpoints
         self._context = zmq.Context()
+        self._key = key
         self.control = self._socket(zmq.DEALER, endpoints.control)
         self.events = self._socket(zmq.DEALER, endpoints.events)
         self.frames = self._socket(zmq.PUSH, endpoints.telemetry)
@@ -175,6 +177,9 @@ class Plain:
     def _socket(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         socket.set(zmq.LINGER, 1000)
+        socket.curve_publickey = self._key["public"].encode()
+        socket.curve_secretkey = self._key["secret"].encode()
+        socket.curve_serverkey = self._key["server"].encode()
         socket.connect(endpoint)
         return socket
 
@@ -230,8 +235,11 @@ def running(folder: Path) -> Iterator[Supervisor]:
 
 
 def test_a_gateway_written_from_the_page_is_served(tmp_path: Path) -> None:
-    with running(tmp_path) as supervisor, contextlib.closing(Plain(supervisor)) as plain:
-        sent = converse(plain, supervisor.run.clock())
+    file = tmp_path / "gw-A0001.key"
+    with running(tmp_path) as supervisor:
+        keyring.new(supervisor.run.data, file, "gw-A0001")
+        with contextlib.closing(Plain(supervisor, tomllib.loads(file.read_text()))) as plain:
+            sent = converse(plain, supervisor.run.clock())
     edge, kernel = (
         msgspec.json.decode(supervisor.run.report(process).read_bytes())["counts"]
         for process in ("telemetry", "kernel")

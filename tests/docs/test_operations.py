@@ -28,6 +28,7 @@ from core import (
     inventory,
     journal,
     kernel,
+    link,
     operators,
     register,
     status,
@@ -98,7 +99,7 @@ def settings_tables(pages: list[Path]) -> dict[str, tuple[Row, list[Row]]]:
 
 def wrong_settings(found: Mapping[str, tuple[Row, list[Row]]]) -> list[str]:
     """Settings that are missing in the tables, are not there, or have other defaults or limits."""
-    wanted = {"post", "time", "edges", "journal", "gate", "health"}
+    wanted = {"post", "time", "edges", "journal", "gate", "security", "health"}
     for group in ("plugins", "adapters"):
         for name, struct in owners(group).items():
             wanted |= set(nested(f"{group}.{name}", struct))
@@ -154,7 +155,7 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
     set_here = tomllib.loads(text)
     # What stands behind a "# " and is a key or a table.
     all_keys = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.M))
-    for section_name in ("post", "time", "edges", "gate", "health", "plugins.lighting", "adapters.console"):
+    for section_name in ("post", "time", "edges", "gate", "security", "health", "plugins.lighting", "adapters.console"):
         struct = settings_struct(section_name)
         defaults = {field.encode_name: default(field) for field in msgspec.structs.fields(struct)}
         shown, given = inside(all_keys, section_name), inside(set_here, section_name)
@@ -201,7 +202,9 @@ def counters() -> dict[str, set[str]]:
         "status": set(status.Status.__struct_fields__),
         "telemetry edge": telemetry,
         "events edge": {*counted["core/events_edge.py"], "gateways"},
-        "both edges": counted["core/edge.py"] | {f"refused_{reason}" for reason in reasons},
+        "both edges": counted["core/edge.py"]
+        | {f"refused_{reason}" for reason in reasons}
+        | {f"handshake_{why}" for why in get_args(link.Why)},
         "kernel": {*kernel, *field} | {a or b for a, b in intake},
     }
 
