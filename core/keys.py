@@ -90,7 +90,16 @@ def post_key(data: Path) -> PostKey:
     """The post's own pair, made at the first call. Raises KeyFileError."""
     path = data / FOLDER / POST_FILE
     if not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            # Keys may be made before the post ever ran.
+            data.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise KeyFileError(
+                f"no folder of keys here: {error}.",
+                where=str(path.parent),
+                next="Name the post's `data` folder.",
+            ) from error
         _write(
             path,
             PostKey(*pair()),

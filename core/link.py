@@ -105,9 +105,7 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="said", 
 
 
 #: Why somebody was turned away at a door; the last three before there was a key to judge.
-Why = Literal[
-    "unknown_key", "revoked", "expired", "other_role", "no_curve", "wrong_server_key", "broken_off"
-]
+Why = Literal["unknown_key", "revoked", "expired", "other_role", "no_curve", "wrong_server_key", "broken_off"]
 
 
 class Knock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

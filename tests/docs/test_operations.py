@@ -155,7 +155,16 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
     set_here = tomllib.loads(text)
     # What stands behind a "# " and is a key or a table.
     all_keys = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.M))
-    for section_name in ("post", "time", "edges", "gate", "security", "health", "plugins.lighting", "adapters.console"):
+    for section_name in (
+        "post",
+        "time",
+        "edges",
+        "gate",
+        "security",
+        "health",
+        "plugins.lighting",
+        "adapters.console",
+    ):
         struct = settings_struct(section_name)
         defaults = {field.encode_name: default(field) for field in msgspec.structs.fields(struct)}
         shown, given = inside(all_keys, section_name), inside(set_here, section_name)
