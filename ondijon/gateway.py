@@ -22,10 +22,19 @@ from core.errors import OndijonError, WireError
 from core.run import Endpoints
 from core.sockets import context as new_context
 from core.sockets import dial, limit
-from core.wire import Fault, Order
+from core.wire import PROGRAMMES_MAX, Fault, Order, Programme, Taken
 from ondijon.spool import Kept, MemorySpool, Spool, SpoolFullError
 
-__all__ = ["Endpoints", "Fault", "Gateway", "Order", "SpoolFullError", "Statistics", "new_context"]
+__all__ = [
+    "Endpoints",
+    "Fault",
+    "Gateway",
+    "Order",
+    "Programme",
+    "SpoolFullError",
+    "Statistics",
+    "new_context",
+]
 
 #: Frames that wait for the edge at most; beyond them samples are dropped here, and counted.
 QUEUE = 1000
@@ -35,6 +44,9 @@ WINDOW = 100
 
 #: Events that are not acknowledged for so long (s) are sent again: an edge may have had no room for one.
 RESEND_S = 5.0
+
+#: What programmes a gateway holds it says again after this long (s): a message may have found no room somewhere.
+RETELL_S = 60.0
 
 #: Stands for an asset that the post does not know behind this gateway: it refuses the event, and says so.
 _NO_INDEX = 0xFFFF
@@ -57,6 +69,8 @@ class Statistics(msgspec.Struct):
     orders: int = 0
     stale_orders: int = 0
     expired_orders: int = 0
+    programmes: int = 0
+    programmes_refused: int = 0
     handshakes: int = 0
     refused: int = 0
 
@@ -98,6 +112,12 @@ class Gateway:
         self._events_sent = self.spool.acked
         self._events_moved = time.monotonic()
         self._on_welcome: Callable[[], None] = lambda: None
+        kept = self.spool.programmes()
+        self._programmes = {(each.kind, each.zone): each for each in kept}
+        self._checks: dict[str, Callable[[Programme], str]] = {}
+        self._runs: dict[str, Callable[[Sequence[Programme]], None]] = {}
+        self._refused: dict[tuple[str, str], Taken] = {}
+        self._retell = 0.0
         context = context or zmq.Context.instance()
         self._control = _open(context, zmq.DEALER, endpoints.control)
         self._events = _open(context, zmq.DEALER, endpoints.events)
@@ -212,7 +232,7 @@ class Gateway:
     # -- orders
 
     def turn(self) -> list[Order]:
-        """Do what is due (handshakes, heartbeats, reports, events), and return the orders that came, in order.
+        """Do what is due (handshakes, heartbeats, reports, events, programmes); return the orders that came, in order.
 
         Call ``done`` for each. An order of an older epoch, one seen before, or one past its deadline is
         not returned: it must not be executed.
@@ -224,6 +244,7 @@ class Gateway:
                 self._take(which, message, orders)
         self._keep_alive()
         self._report()
+        self._tell_programmes()
         if self._events_sent > self.spool.acked and time.monotonic() - self._events_moved > RESEND_S:
             self._resend_events()
         self._send_events()
@@ -244,6 +265,8 @@ class Gateway:
                 self._next_beat = 0.0
             case wire.Order():
                 self._ordered(message, orders)
+            case wire.Programme():
+                self._programme(message)
             case wire.EventAck() if message.boot == self.boot and message.through > self.spool.acked:
                 self.spool.forget(message.through)
                 self._events_sent = max(self._events_sent, self.spool.acked)
@@ -262,6 +285,7 @@ class Gateway:
             self._on_welcome()
         else:
             self._resend_events()
+            self._retell = 0.0
 
     def _ordered(self, order: Order, orders: list[Order]) -> None:
         if order.epoch > self.epoch:
@@ -286,6 +310,64 @@ class Gateway:
         if _say(self._events, wire.Reports(self.epoch, self._accepted, self._executed, failed)):
             self._reported = self._executed
             self._failed.clear()
+
+    # -- programmes
+
+    def obey(
+        self, kind: str, check: Callable[[Programme], str], run: Callable[[Sequence[Programme]], None]
+    ) -> None:
+        """Take programmes of ``kind``, and run at once those that the spool has kept.
+
+        ``check`` says what is wrong with a programme, as a code of at most 40 bytes, or "". What it lets through is
+        on the spool's disk, and only then told to the post, when ``run`` is called: with all programmes of the kind, the
+        newest last. Where one with a zone and one without name the same index, the former holds.
+        """
+        self._checks[kind], self._runs[kind] = check, run
+        self._run(kind)
+
+    def _run(self, kind: str) -> None:
+        self._runs[kind]([each for each in self._programmes.values() if each.kind == kind])
+
+    def _programme(self, programme: Programme) -> None:
+        key = programme.kind, programme.zone
+        code = self._wrong(programme)
+        if not code and self._programmes.get(key) != programme:
+            code = self._keep(programme)
+        self._refused.pop(key, None)
+        if code:
+            self.statistics.programmes_refused += 1
+            self._refused[key] = _taken(programme, code)
+        self._retell = 0.0
+
+    def _wrong(self, programme: Programme) -> str:
+        held = self._programmes.get((programme.kind, programme.zone))
+        if programme.kind not in self._checks:
+            return "unknown_kind"
+        if held is not None and programme.version < held.version:
+            return "older"
+        if held is None and len(self._programmes) >= PROGRAMMES_MAX:
+            return "too_many"
+        return self._checks[programme.kind](programme)
+
+    def _keep(self, programme: Programme) -> str:
+        try:
+            self.spool.put_programme(programme)
+        except OndijonError:
+            return "not_stored"
+        self.statistics.programmes += 1
+        self._programmes.pop((programme.kind, programme.zone), None)
+        self._programmes[programme.kind, programme.zone] = programme
+        self._run(programme.kind)
+        return ""
+
+    def _tell_programmes(self) -> None:
+        now = time.monotonic()
+        if not self._greeted[1] or now < self._retell:
+            return
+        held = {key: _taken(each) for key, each in self._programmes.items()} | self._refused
+        if _say(self._events, wire.Programmed(tuple(held.values())[:PROGRAMMES_MAX])):
+            # Not all at the same time.
+            self._retell = now + RETELL_S * (0.8 + 0.2 * secrets.randbelow(1000) / 1000)
 
     # -- staying known
 
@@ -313,6 +395,10 @@ class Gateway:
             _say(self._events, wire.Bye(0, 0))
         for socket in (*self.sockets, self._frames):
             socket.close(linger_ms)
+
+
+def _taken(programme: Programme, code: str = "") -> Taken:
+    return Taken(programme.kind, programme.zone, programme.version, programme.hash, code)
 
 
 def _open(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[bytes]:
