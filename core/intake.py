@@ -118,10 +118,10 @@ class Intake(threading.Thread):
                 hand_overs,
                 events,
                 self._reports,
-                self._programmed,
                 self._changes,
                 self._asked,
                 self._lies,
+                programmed=self._programmed,
             )
             self._reports, self._programmed = [], []
             self._changes, self._asked, self._lies = [], [], []

@@ -51,20 +51,21 @@ AHEAD = 3 * SECOND
 class Inputs(msgspec.Struct, frozen=True):
     """All that came in since the last step, in the order it was numbered. Events are committed already.
 
-    ``programmed``: which programmes gateways say they hold; ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
+    ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
     an edge said that cannot be, and was refused at the door; ``troubles``: alarms of the post whose condition holds,
-    with what they say; ``sent``: the last step whose orders are on their way.
+    with what they say; ``sent``: the last step whose orders are on their way; ``programmed``: which programmes gateways say
+    they hold.
     """
 
     hand_overs: Sequence[HandOver] = ()
     events: Sequence[Event] = ()
     reports: Sequence[tuple[str, Reports]] = ()
-    programmed: Sequence[tuple[str, wire.Programmed]] = ()
     changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
     asked: Sequence[tuple[bytes, Asked]] = ()
     lies: Sequence[tuple[str, str]] = ()
     troubles: Sequence[tuple[str, dict[str, str]]] = ()
     sent: int = -1
+    programmed: Sequence[tuple[str, wire.Programmed]] = ()
 
 
 class Outputs(msgspec.Struct):

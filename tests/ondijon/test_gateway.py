@@ -28,6 +28,7 @@ class Edges:
         self.endpoints = Endpoints(*(f"tcp://127.0.0.1:{port}" for port in ports))
         self.said: list[wire.FromGateway] = []
         self.hellos: list[wire.Hello] = []
+        self.programmed: list[wire.Programmed] = []
         self.route = b""
         self.known = True
 
@@ -44,6 +45,8 @@ class Edges:
                     socket.send_multipart([route, wire.encode(welcome)])
                 elif isinstance(message, wire.Beat):
                     socket.send_multipart([route, wire.encode(wire.BeatBack(1, self.known))])
+                elif isinstance(message, wire.Programmed):
+                    self.programmed.append(message)
                 else:
                     self.said.append(message)
 
