@@ -1,0 +1,111 @@
+"""Calendars that persons set: in force for the trade, its ledger, and over a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from core.wire import Refused
+from ondijon.testing import Post
+from plugins.lighting import state as states
+from plugins.lighting.energy import Account
+from plugins.lighting.settings import Calendar, Rule
+
+MakePost = Callable[..., Post]
+
+CALENDAR = "lighting.calendar"
+HALF = Calendar(rules=(Rule(start="23:00", end="05:00", level_pct=50),))
+
+
+def base(post: Post) -> np.ndarray:
+    return post.plugins[0].state.schedule.base_pct
+
+
+def test_a_commune_follows_what_was_set_for_it(post: Post) -> None:
+    assert base(post).tolist() == [70] * 30
+    assert post.set_programme(CALENDAR, "Voisine", HALF) == 1
+    assert base(post)[:20].tolist() == [70] * 20
+    assert base(post)[20:].tolist() == [50] * 10
+    assert [(e.data.communes, e.data.level_pct) for e in post.events_of("lighting.calendar.changed")][1:] == [
+        (["Voisine"], 50)
+    ]
+    assert post.orders == [], "devices follow it by themselves"
+
+
+def test_one_for_all_others_leaves_a_commune_its_own(post: Post) -> None:
+    post.set_programme(CALENDAR, "Voisine", HALF)
+    post.set_programme(CALENDAR, "", {"level_pct": 90})
+    assert base(post).tolist() == [90] * 20 + [50] * 10
+    assert post.set_programme(CALENDAR, "Voisine", {"level_pct": 100}) == 2
+    assert base(post).tolist() == [90] * 20 + [100] * 10
+
+
+def test_the_ledger_reckons_with_it_from_then_on(post: Post) -> None:
+    ledger, schedule = post.plugins[0].state.ledger, post.plugins[0].state.schedule
+    year = schedule.year_kwh
+    post.run(30)
+    before = ledger.account_kwh[Account.CALENDAR].copy()
+    post.set_programme(CALENDAR, "", HALF)
+    schedule = post.plugins[0].state.schedule
+    assert schedule.year_kwh < year
+    post.run(30)
+    after = post.plugins[0].state.ledger.account_kwh[Account.CALENDAR] - before
+    # The conflict lamps keep 67 %: of a commune without one, 52.5 % of the power instead of 71.5 %.
+    fed = before > 0
+    assert np.all(after[fed] < 0.95 * before[fed])
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_it_outlives_a_crash(post: Post, saved: bool) -> None:
+    post.set_programme(CALENDAR, "Voisine", HALF)
+    if saved:
+        post.save()
+    post.crash()
+    post.run(11)
+    assert base(post)[20:].tolist() == [50] * 10
+    assert post.set_programme(CALENDAR, "Voisine", HALF) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"level_pct": 0},
+        {"rules": [{"start": "00:00", "end": "05:00", "level_pct": 0}]},
+        {"rules": [{"start": "05:00", "end": "22:00", "level_pct": 50}]},
+        {"level_pct": 101},
+        {"level_pct": 50, "communes": ["Voisine"]},
+    ],
+)
+def test_what_no_calendar_may_say_nobody_can_set(post: Post, content: dict) -> None:
+    answer = post.propose_programme(post.person("anna"), CALENDAR, "Voisine", content)
+    assert isinstance(answer, Refused)
+    assert answer.reason == "content"
+    assert base(post).tolist() == [70] * 30
+
+
+def test_the_nights_of_the_clock_change_hold(make_post: MakePost) -> None:
+    """25 October 2026: 02:30 comes twice, and a rule that ends then ends the first time; it is not begun again."""
+    post = make_post(start="2026-10-24T23:30:00+02:00")
+    rule = {"start": "23:00", "end": "02:30", "level_pct": 40}
+    post.set_programme(CALENDAR, "Voisine", {"rules": [rule]})
+    levels = []
+    for _ in range(11):
+        levels.append(int(base(post)[20]))
+        post.jump(1800)
+        post.run(10)
+    # 23:30, 0:00 ... 2:00 in summer time; from 2:30, the first and the second time, and on.
+    assert levels == [40] * 6 + [100] * 5
+
+
+def test_a_state_of_version_1_is_brought_to_today(post: Post) -> None:
+    plugin = post.plugins[0]
+    before = states.fresh(plugin.fixed)
+    raw = {name: getattr(before, name) for name in before.__struct_fields__}
+    old = {name: getattr(before.schedule, name) for name in ("night", "base_pct", "keep_pct")}
+    migrated = states.migrated({**raw, "schedule": {**old, "level_pct": np.ones(1), "changed_utc": np.ones(1)}}, 1)
+    schedule = states.Schedule(**migrated["schedule"])
+    fitted = states.fitted(states.State(**{**raw, "schedule": schedule}), plugin.fixed)
+    assert fitted.schedule.level_pct.tolist() == [-1, -1, -1]
+    assert fitted.schedule.approved == {}
