@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 
 from core import wire
+from core.assets import Assets
 from core.clock import SECOND
 from core.journal import Record
 from core.programmes import Key, Programme, Programmes
-from core.assets import Assets
 from core.wire import Programmed, Taken
 
 #: Messages that one step sends: a programme of the whole city must not keep orders back.
@@ -37,7 +37,7 @@ PROGRAMMED = "programmed"
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one programme came: of ``gateways`` so many hold it; some of the others by name, and who refused it why."""
+    """How far one programme came: of ``gateways`` so many hold it; some of the others, and who refused it why."""
 
     kind: str
     zone: str

@@ -50,7 +50,10 @@ APPROVAL, AUTHORISED = "approval", "authorised"
 
 
 class Approved(msgspec.Struct, frozen=True):
-    """What the journal keeps of an approval: whose, of which command, authorisation or programme, and what became of it."""
+    """What the journal keeps of an approval: whose, of what, and what became of it.
+
+    ``command`` is the id of a command or programme, or an authorisation's key.
+    """
 
     person: str
     session: str

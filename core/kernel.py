@@ -53,8 +53,8 @@ class Inputs(msgspec.Struct, frozen=True):
 
     ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
     an edge said that cannot be, and was refused at the door; ``troubles``: alarms of the post whose condition holds,
-    with what they say; ``sent``: the last step whose orders are on their way; ``programmed``: which programmes gateways say
-    they hold.
+    with what they say; ``sent``: the last step whose orders are on their way; ``programmed``: which
+    programmes gateways say they hold.
     """
 
     hand_overs: Sequence[HandOver] = ()
@@ -292,7 +292,9 @@ class Kernel:
     def _hear_programmed(
         self, now: Now, programmed: Iterable[tuple[str, wire.Programmed]], outputs: Outputs
     ) -> None:
-        news = [(gateway, taken) for gateway, each in programmed for taken in self.deliveries.hear(gateway, each)]
+        news = [
+            (gateway, taken) for gateway, each in programmed for taken in self.deliveries.hear(gateway, each)
+        ]
         if news:
             outputs.records.append(deliveries.record(news, now.step, now.utc))
 
@@ -570,8 +572,8 @@ class Kernel:
             self._alarms_refused = self.alarms.refused
             self._trouble("limit_reached", now, what="alarms")
         if self.deliveries.open:
-            gateway, (kind, zone) = self.deliveries.first_open()
-            first = {"gateway": gateway, "kind": kind, "zone": zone}
+            gateway, (programme, zone) = self.deliveries.first_open()
+            first = {"gateway": gateway, "programme": programme, "zone": zone}
             self._trouble("programme_not_taken", now, **first, waiting=str(self.deliveries.open))
         for kind in vocabulary.ALARMS:
             if kind.code not in self._troubles and self.alarms.holds(POST_ASSET, kind.code):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -27,6 +27,9 @@ from core.wire import CONTENT_MAX
 #: The kind of record: a programme as it was asked for, and again as it came in force or did not.
 PROGRAMME = "programme"
 
+#: How far a programme came; docs/programmes.md tells.
+State = Literal["awaiting", "in_force", "refused", "expired"]
+
 #: A kind and a zone.
 Key = tuple[str, str]
 
@@ -34,7 +37,7 @@ Key = tuple[str, str]
 class Programme(msgspec.Struct, frozen=True, kw_only=True):
     """A programme as the journal keeps it. ``content`` is the kind's Struct as msgpack, exactly as it goes out.
 
-    ``state``: awaiting, in_force, refused, expired. ``targets`` counts the assets it reached when it was asked for;
+    ``targets`` counts the assets it reached when it was asked for;
     ``hash`` is what persons agree to.
     """
 
@@ -48,7 +51,7 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     created_utc: int
-    state: str = "in_force"
+    state: State = "in_force"
     hash: bytes = b""
     approvals: tuple[Approval, ...] = ()
     refusal: Refusal | None = None
@@ -95,7 +98,7 @@ class Programmes:
         assets = self._gate.assets
         mask = np.zeros(len(assets), bool)
         mask[assets.of_kind(self._kinds[kind][0].targets)] = True
-        return mask & self._gate.zone(zone) & assets.in_service() & (assets.gateway != NONE)
+        return np.asarray(mask & self._gate.zone(zone) & assets.in_service() & (assets.gateway != NONE))
 
     def _reached(self, kind: str, zone: str) -> int:
         """How many assets a programme of this zone would rule: "" leaves out communes with one of their own."""
@@ -177,7 +180,9 @@ def _content(kind: ProgrammeKind, raw: bytes) -> bytes | Refusal:
         # Of any kind: a Struct may run the plugin's own code to check itself.
         return Refusal("content", f"it is no {kind.name}: {error}.", "Say what its trade's page describes.")
     if len(content) > CONTENT_MAX:
-        return Refusal("content", f"it has {len(content)} bytes, at most {CONTENT_MAX} are stored.", "Say less.")
+        return Refusal(
+            "content", f"it has {len(content)} bytes, at most {CONTENT_MAX} are stored.", "Say less."
+        )
     return content
 
 

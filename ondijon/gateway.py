@@ -319,8 +319,8 @@ class Gateway:
         """Take programmes of ``kind``, and run at once those that the spool has kept.
 
         ``check`` says what is wrong with a programme, as a code of at most 40 bytes, or "". What it lets through is
-        on the spool's disk, and only then told to the post, when ``run`` is called: with all programmes of the kind, the
-        newest last. Where one with a zone and one without name the same index, the former holds.
+        put on the spool's disk; then ``run`` is called, with all programmes of the kind, the newest last, and the post
+        is told. Where one with a zone and one without name the same index, the former holds.
         """
         self._checks[kind], self._runs[kind] = check, run
         self._run(kind)

@@ -36,9 +36,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Spool(Protocol):
-    """Keeps the events of one ``boot`` under their numbers, from 1 on, and programmes. One on a disk outlives its process.
+    """Keeps the events of one ``boot`` under their numbers, from 1 on, and programmes.
 
-    All up to ``acked`` are with the post; ``last`` is the number of the last one put.
+    One on a disk outlives its process. All events up to ``acked`` are with the post; ``last`` is the number of the
+    last one put.
     """
 
     boot: int
@@ -177,9 +178,7 @@ class DiskSpool:
 
     def programmes(self) -> list[Programme]:
         """The programmes that are kept, the one put last at the end. Raises OndijonError."""
-        query = (
-            "SELECT kind, zone, version, hash, indexes, content FROM programme WHERE gateway = ? ORDER BY rowid"
-        )
+        query = "SELECT kind, zone, version, hash, indexes, content FROM programme WHERE gateway = ? ORDER BY rowid"
         with self._file.errors():
             return [Programme(*columns) for columns in self._file.db.execute(query, (self._gateway,))]
 

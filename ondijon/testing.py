@@ -258,8 +258,9 @@ class Post:
 
     ``plugins`` are names of installed plugins or modules of hooks; ``config`` maps a plugin's name to its
     table. With ``reload`` every plugin's state is stored and restored after each step, and must stay the
-    same. Devices answer each order as executed and take each programme, unless ``answers`` is False; with ``follows`` they also report
-    the value that was asked, where the verb names a metric for it. ``gate`` is the table ``[gate]``.
+    same. Devices answer each order as executed and take each programme, unless ``answers`` is False; with
+    ``follows`` they also report the value that was asked, where the verb names a metric for it. ``gate`` is the
+    table ``[gate]``.
     """
 
     def __init__(
@@ -407,9 +408,7 @@ class Post:
         """A person asks for a programme: ``content`` as the kind's Struct, or as a plain map; the answer."""
         raw = msgspec.Raw(msgspec.msgpack.encode(content))
         fields: dict[str, Any] = {"reason": "a test"} | given
-        return self.ask(
-            ProposeProgramme(**self._request(token), kind=kind, zone=zone, content=raw, **fields)
-        )
+        return self.ask(ProposeProgramme(**self._request(token), kind=kind, zone=zone, content=raw, **fields))
 
     def set_programme(self, kind: str, zone: str, content: Any) -> int:
         """Two persons set a programme, and the gateways take it; its version. Raises AssertionError where refused."""

@@ -28,7 +28,9 @@ class Rule(Strict):
 
     def __post_init__(self) -> None:
         if _after_noon(self.start) >= _after_noon(self.end):
-            raise ValueError(f"the rule from {self.start} must end later in the same night, not at {self.end}")
+            raise ValueError(
+                f"the rule from {self.start} must end later in the same night, not at {self.end}"
+            )
         _check_order(self.level_pct, self.order)
 
 
@@ -96,8 +98,8 @@ class Settings(Strict):
     """The whole table.
 
     ``processes`` share the gateways; ``linger_ms`` is a gateway's patience before it sends a frame;
-    ``calendars``, ``floors`` and ``depression_deg`` are the programme that the lamps were delivered with: give them what
-    ``[plugins.lighting]`` says. ``rise_s`` and ``fade_s`` last from 0 to 100 % and back. ``standby_pct`` of a
+    ``calendars``, ``floors`` and ``depression_deg`` are the programme that the lamps were delivered with: give them
+    what ``[plugins.lighting]`` says. ``rise_s`` and ``fade_s`` last from 0 to 100 % and back. ``standby_pct`` of a
     lamp's power does not dim; ``standby_w`` is drawn when it is out. ``report_s`` is how often a lamp
     reports without a change, ``meter_s`` a cabinet, ``alive_s`` a sensor; ``repeat_s`` how often a sensor
     repeats that somebody is there; ``welcome_s`` how long all reports after a handshake are spread.

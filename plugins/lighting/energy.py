@@ -19,8 +19,8 @@ from plugins.lighting.vocabulary import EnergyRow
 if TYPE_CHECKING:
     from ondijon import Batch, Now
     from plugins.lighting import settings
-    from plugins.lighting.settings import Calendar
     from plugins.lighting.park import Lamps, Park
+    from plugins.lighting.settings import Calendar
     from plugins.lighting.state import State
 
 #: A pause of the post longer than this (s) is in the meters but not in the model: the meters begin anew.
@@ -76,7 +76,10 @@ def calendar_kwh(park: Park, calendars: Sequence[Calendar]) -> float:
     lamps, standby = park.lamps, park.settings.energy.standby_pct
     watt_hours = 0.0
     for each in set(calendars):
-        mine = np.isin(lamps.commune, [i for i, other in enumerate(calendars) if other == each]) & lamps.in_service
+        mine = (
+            np.isin(lamps.commune, [i for i, other in enumerate(calendars) if other == each])
+            & lamps.in_service
+        )
         for level, lasting in year_hours(each, park.nights, park.place.zone).items():
             watt_hours += lasting * float(power_w(lamps.held_pct(level), lamps.power_w, standby)[mine].sum())
     return watt_hours / 1000

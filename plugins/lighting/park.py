@@ -21,8 +21,9 @@ class Lamps:
     """Columns over all lamps, in the order of ``asset``; retired ones keep their place.
 
     ``asset`` u32 ascending; ``position`` u32[all assets] leads back (NONE: not a lamp). ``cabinet`` u32
-    positions (the number of cabinets: none feeds it); ``commune`` u16 (the number of communes: it lies in none); ``power_w``, ``old_power_w``,
-    ``old_hours``, ``illuminance_lx`` f64; ``floor_pct`` u8; ``conflict``, ``in_service`` bool.
+    positions (the number of cabinets: none feeds it); ``commune`` u16 (the number of communes: it lies in none);
+    ``power_w``, ``old_power_w``, ``old_hours``, ``illuminance_lx`` f64; ``floor_pct`` u8; ``conflict``,
+    ``in_service`` bool.
     """
 
     asset: np.ndarray

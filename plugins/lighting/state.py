@@ -23,9 +23,9 @@ class Schedule(msgspec.Struct):
     """What devices do by themselves. ``night``: it is dark.
 
     ``approved``: the calendars that persons set since the devices were delivered, by commune ("": all without one of
-    their own); ``year_kwh`` is what those in force mean over a year. ``level_pct`` i16[communes + 1] (-1 by day) changed at ``changed_utc``
-    i64[communes + 1] µs; ``base_pct`` u8[lamps] is their programme's level, ``keep_pct`` u8[lamps] what the silence of
-    their sensors asks for.
+    their own); ``year_kwh`` is what those in force mean over a year. ``level_pct`` i16[communes + 1] (-1 by day)
+    changed at ``changed_utc`` i64[communes + 1] µs; ``base_pct`` u8[lamps] is their programme's level, ``keep_pct``
+    u8[lamps] what the silence of their sensors asks for.
     """
 
     approved: dict[str, Calendar]

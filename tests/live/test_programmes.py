@@ -34,9 +34,16 @@ QUIET = Settings(
     processes=1,
     visits_a_day=0.0,
     fade_s=1.0,
-    faults=Faults(lamp_share=0, sensor_share=0, lamp_a_day=0, sensor_a_day=0, gateway_a_day=0, feeder_a_day=0),
+    faults=Faults(
+        lamp_share=0, sensor_share=0, lamp_a_day=0, sensor_a_day=0, gateway_a_day=0, feeder_a_day=0
+    ),
 )
-NEW = {"rules": [{"start": "23:00", "end": "05:00", "level_pct": 50}, {"start": "01:00", "end": "05:00", "level_pct": 45}]}
+NEW = {
+    "rules": [
+        {"start": "23:00", "end": "05:00", "level_pct": 50},
+        {"start": "01:00", "end": "05:00", "level_pct": 45},
+    ]
+}
 
 
 class Cabinets:

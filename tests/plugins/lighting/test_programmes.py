@@ -104,7 +104,9 @@ def test_a_state_of_version_1_is_brought_to_today(post: Post) -> None:
     before = states.fresh(plugin.fixed)
     raw = {name: getattr(before, name) for name in before.__struct_fields__}
     old = {name: getattr(before.schedule, name) for name in ("night", "base_pct", "keep_pct")}
-    migrated = states.migrated({**raw, "schedule": {**old, "level_pct": np.ones(1), "changed_utc": np.ones(1)}}, 1)
+    migrated = states.migrated(
+        {**raw, "schedule": {**old, "level_pct": np.ones(1), "changed_utc": np.ones(1)}}, 1
+    )
     schedule = states.Schedule(**migrated["schedule"])
     fitted = states.fitted(states.State(**{**raw, "schedule": schedule}), plugin.fixed)
     assert fitted.schedule.level_pct.tolist() == [-1, -1, -1]
