@@ -73,7 +73,7 @@ class Deliveries:
     def renumber(self, assets: Assets) -> None:
         """Take the register after it changed: who got or lost an asset is told."""
         self._assets = assets
-        for key in self._programmes.in_force:
+        for key in self._programmes.known():
             self.put(key)
 
     def put(self, key: Key) -> None:

@@ -88,10 +88,16 @@ class Programmes:
         self._in_force[programme.key] = programme
 
     def restore(self, programmes: Iterable[Programme]) -> None:
-        """Put back what a snapshot or the journal holds, in its order; what no trade declares any more is left out."""
+        """Put back what a snapshot or the journal holds, in its order.
+
+        Also what no trade declares now: its trade may come back, and devices know its version.
+        """
         for programme in programmes:
-            if programme.kind in self._kinds:
-                self.put(programme)
+            self.put(programme)
+
+    def known(self) -> list[Key]:
+        """The programmes in force whose kind is declared, and whose zone is one of the city's."""
+        return [key for key in self._in_force if key[0] in self._kinds and self._gate.knows(key[1])]
 
     def targets(self, kind: str, zone: str) -> np.ndarray:
         """bool[assets]: all of the kind's assets in the zone; "" is everywhere. Raises CityError for no commune."""
