@@ -22,7 +22,8 @@ from core.errors import OndijonError, WireError
 from core.run import Endpoints
 from core.sockets import context as new_context
 from core.sockets import dial, limit
-from core.wire import PROGRAMMES_MAX, Fault, Order, Programme, Taken
+from core.wire import Fault, Order, Programme
+from ondijon.programmes import Programmes
 from ondijon.spool import Kept, MemorySpool, Spool, SpoolFullError
 
 __all__ = [
@@ -112,11 +113,7 @@ class Gateway:
         self._events_sent = self.spool.acked
         self._events_moved = time.monotonic()
         self._on_welcome: Callable[[], None] = lambda: None
-        kept = self.spool.programmes()
-        self._programmes = {(each.kind, each.zone): each for each in kept}
-        self._checks: dict[str, Callable[[Programme], str]] = {}
-        self._runs: dict[str, Callable[[Sequence[Programme]], None]] = {}
-        self._refused: dict[tuple[str, str], Taken] = {}
+        self._programmes = Programmes(self.spool)
         self._retell = 0.0
         context = context or zmq.Context.instance()
         self._control = _open(context, zmq.DEALER, endpoints.control)
@@ -266,7 +263,7 @@ class Gateway:
             case wire.Order():
                 self._ordered(message, orders)
             case wire.Programme():
-                self._programme(message)
+                self._take_programme(message)
             case wire.EventAck() if message.boot == self.boot and message.through > self.spool.acked:
                 self.spool.forget(message.through)
                 self._events_sent = max(self._events_sent, self.spool.acked)
@@ -322,50 +319,20 @@ class Gateway:
         put on the spool's disk; then ``run`` is called, with all programmes of the kind, the newest last, and the post
         is told. Where one with a zone and one without name the same index, the former holds.
         """
-        self._checks[kind], self._runs[kind] = check, run
-        self._run(kind)
+        self._programmes.obey(kind, check, run)
 
-    def _run(self, kind: str) -> None:
-        self._runs[kind]([each for each in self._programmes.values() if each.kind == kind])
-
-    def _programme(self, programme: Programme) -> None:
-        key = programme.kind, programme.zone
-        code = self._wrong(programme)
-        if not code and self._programmes.get(key) != programme:
-            code = self._keep(programme)
-        self._refused.pop(key, None)
-        if code:
+    def _take_programme(self, programme: Programme) -> None:
+        if self._programmes.take(programme):
             self.statistics.programmes_refused += 1
-            self._refused[key] = _taken(programme, code)
+        else:
+            self.statistics.programmes += 1
         self._retell = 0.0
-
-    def _wrong(self, programme: Programme) -> str:
-        held = self._programmes.get((programme.kind, programme.zone))
-        if programme.kind not in self._checks:
-            return "unknown_kind"
-        if held is not None and programme.version < held.version:
-            return "older"
-        if held is None and len(self._programmes) >= PROGRAMMES_MAX:
-            return "too_many"
-        return self._checks[programme.kind](programme)
-
-    def _keep(self, programme: Programme) -> str:
-        try:
-            self.spool.put_programme(programme)
-        except OndijonError:
-            return "not_stored"
-        self.statistics.programmes += 1
-        self._programmes.pop((programme.kind, programme.zone), None)
-        self._programmes[programme.kind, programme.zone] = programme
-        self._run(programme.kind)
-        return ""
 
     def _tell_programmes(self) -> None:
         now = time.monotonic()
         if not self._greeted[1] or now < self._retell:
             return
-        held = {key: _taken(each) for key, each in self._programmes.items()} | self._refused
-        if _say(self._events, wire.Programmed(tuple(held.values())[:PROGRAMMES_MAX])):
+        if _say(self._events, self._programmes.told()):
             # Not all at the same time.
             self._retell = now + RETELL_S * (0.8 + 0.2 * secrets.randbelow(1000) / 1000)
 
@@ -395,10 +362,6 @@ class Gateway:
             _say(self._events, wire.Bye(0, 0))
         for socket in (*self.sockets, self._frames):
             socket.close(linger_ms)
-
-
-def _taken(programme: Programme, code: str = "") -> Taken:
-    return Taken(programme.kind, programme.zone, programme.version, programme.hash, code)
 
 
 def _open(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[bytes]:
