@@ -217,7 +217,9 @@ def test_cabinets_take_programmes_and_their_lamps_follow_them(
         post.programmed.pop(gateway)
         post.events.send_multipart([post.routes[gateway], wire.encode(each)])
         together(post, field, lambda: gateway in post.programmed)
-        return next(t.code for t in post.programmed[gateway].programmes if t.hash == each.hash)
+        told = {taken.zone: taken for taken in post.programmed[gateway].programmes}[each.zone]
+        assert told.hash == each.hash
+        return told.code
 
     def levels(of: Field) -> np.ndarray:
         for tick in range(evening, evening + 20):
