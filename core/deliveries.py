@@ -24,7 +24,7 @@ from core.wire import Programmed, Taken
 SENT_MAX = 64
 
 #: What nobody answered is sent again after so long (µs).
-AGAIN = 15 * SECOND
+AGAIN = 5 * SECOND
 
 #: How often (µs) it is looked for, beside when something changed.
 LOOK = 1 * SECOND

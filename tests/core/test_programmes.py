@@ -265,7 +265,7 @@ def test_it_is_sent_again_until_it_is_answered_and_then_no_more(silent: Post) ->
     propose(silent)
     ((_, sent),) = told(silent, "gw-A0003")
     assert told(silent, "gw-A0003") == [], "it is on its way"
-    silent.jump(14)
+    silent.jump(4)
     assert silent.step().programmes == []
     silent.jump(2)
     assert silent.step().programmes == [("gw-A0003", sent)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import datetime
 import os
+import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from adapters.simulator.field import Field
 from adapters.simulator.settings import Faults, Settings
 from adapters.simulator.simulation import Simulation
 from adapters.simulator.world import TICK_S, TICK_US
+from core import supervisor
 from core.config import from_table
 from core.operators import Approve, CommandTaken, ProposeProgramme
 from core.run import Run
@@ -178,3 +181,44 @@ def test_a_kernel_that_dies_before_it_is_sent_sends_it_afterwards(desk: Desk, ca
     )
     cabinets.pass_(2)
     assert cabinets.levels() == [70, 90]
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_whatever_is_killed_what_was_answered_is_taken_once_and_nothing_goes_back(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.05, 0.1))
+    rng, post, spool = random.Random(rounds), desk.post, tmp_path / "spool.sqlite"
+    cabinets = Cabinets(post.run, post.city, spool)
+    together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
+    taken = answered = 0
+    for _ in range(rounds):
+        agreed(desk, "Voisine", {"level_pct": rng.randint(50, 100)})
+        answered += 1
+        until = time.monotonic() + rng.uniform(0.0, 0.2)
+        while time.monotonic() < until:
+            cabinets.turn()
+            post.turn()
+        victim = rng.choice(["kernel", "edge-events", "cabinets"])
+        generation = post.status.generation
+        if victim == "cabinets":
+            cabinets.end()
+            cabinets = Cabinets(post.run, post.city, spool)
+        else:
+            post.kill(victim, signal.SIGKILL)
+        if victim == "kernel":
+            together(desk, cabinets, lambda: post.status.generation > generation, "another kernel speaks")  # noqa: B023
+        versions = [each.version for each in cabinets.spools.spool("gw-A0003").programmes()]
+        assert max(versions, default=0) >= taken
+        taken = max(versions, default=0)
+    together(
+        desk,
+        cabinets,
+        lambda: up_to_date(desk) and post.status.programmes[0].version == answered,
+        "all is where it should be",
+    )
+    in_force = [each for each in journaled(post, "programme") if each["state"] == "in_force"]
+    assert [each["version"] for each in in_force] == list(range(1, answered + 1)), "each once, in order"
+    (held,) = cabinets.spools.spool("gw-A0003").programmes()
+    assert (held.version, held.content) == (answered, in_force[-1]["content"])
+    cabinets.end()
