@@ -79,12 +79,10 @@ class Deliveries:
     def put(self, key: Key) -> None:
         """The programme of this kind and zone is new, or was put back."""
         programme = self._programmes.in_force[key]
+        # A gateway without such an asset any more may be gone: it is told when it says that it holds it.
         before = self._parts.get(key, {})
         self._parts[key] = parts = self._parts_of(programme)
-        for gateway in before.keys() - parts.keys():
-            # None of its assets obeys it any more.
-            parts[gateway] = _part(programme, b"")
-        for gateway in parts:
+        for gateway in {**before, **parts}:
             self._judge(gateway, key)
         self._changed = True
 
@@ -112,7 +110,6 @@ class Deliveries:
     def hear(self, gateway: str, programmed: Programmed) -> list[Taken]:
         """A gateway tells all that it holds and all that it refused; return what of it is news."""
         before = self._told.get(gateway, {})
-        # Where it holds one and refused the next, the refusal stands behind.
         now = self._told[gateway] = {(each.kind, each.zone): each for each in programmed.programmes}
         for key in self._parts:
             if key in now and gateway not in self._parts[key]:

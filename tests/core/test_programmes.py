@@ -358,6 +358,17 @@ def test_a_gateway_that_holds_what_is_no_longer_its_own_is_told_so(silent: Post)
     assert told(silent, "gw-A0001", taken(empty)) == []
 
 
+def test_nobody_waits_for_a_gateway_of_which_all_is_retired(silent: Post) -> None:
+    propose(silent)
+    ((_, sent),) = told(silent, "gw-A0003")
+    assert silent.kernel.deliveries.open == 1
+    lamps = [f"L{i:04}" for i in range(21, 31)]
+    silent.change(*(AssetChange(change="retired", id=id, at_utc=silent.utc) for id in lamps))
+    assert silent.kernel.deliveries.open == 0
+    ((_, empty),) = told(silent, "gw-A0003", taken(sent))
+    assert empty.indexes == b"", "it is there after all"
+
+
 def test_many_gateways_are_served_by_and_by(silent: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "SENT_MAX", 2)
     propose(silent, zone="")
