@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
+from core import state as core_state
 from core.wire import Refused
 from ondijon.testing import Post
 from plugins.lighting import state as states
@@ -99,15 +101,35 @@ def test_the_nights_of_the_clock_change_hold(make_post: MakePost) -> None:
     assert levels == [40] * 6 + [100] * 5
 
 
+class OldSchedule(msgspec.Struct):
+    night: bool
+    level_pct: np.ndarray
+    changed_utc: np.ndarray
+    base_pct: np.ndarray
+    keep_pct: np.ndarray
+
+
+class OldState(msgspec.Struct):
+    schedule: OldSchedule
+    people: states.People
+    health: states.Health
+    ledger: states.Ledger
+
+
 def test_a_state_of_version_1_is_brought_to_today(post: Post) -> None:
+    """Stored when calendars stood in the settings alone, with a level for each of them."""
+    post.run(60)
     plugin = post.plugins[0]
-    before = states.fresh(plugin.fixed)
-    raw = {name: getattr(before, name) for name in before.__struct_fields__}
-    old = {name: getattr(before.schedule, name) for name in ("night", "base_pct", "keep_pct")}
-    migrated = states.migrated(
-        {**raw, "schedule": {**old, "level_pct": np.ones(1), "changed_utc": np.ones(1)}}, 1
+    now = plugin.state
+    schedule = OldSchedule(
+        True, np.array([70], np.int16), np.array([5]), now.schedule.base_pct, now.schedule.keep_pct
     )
-    schedule = states.Schedule(**migrated["schedule"])
-    fitted = states.fitted(states.State(**{**raw, "schedule": schedule}), plugin.fixed)
-    assert fitted.schedule.level_pct.tolist() == [-1, -1, -1]
-    assert fitted.schedule.approved == {}
+    old = core_state.encode(OldState(schedule, now.people, now.health, now.ledger), 1)
+    before = now.ledger.account_kwh.copy()
+    plugin.begin(post.kernel.city, old)
+    np.testing.assert_array_equal(plugin.state.ledger.account_kwh, before)
+    assert plugin.state.schedule.approved == {}
+    assert plugin.state.schedule.year_kwh == pytest.approx(now.schedule.year_kwh)
+    post.run(11)
+    assert base(post).tolist() == [70] * 30
+    assert post.set_programme(CALENDAR, "Voisine", HALF) == 1
