@@ -42,7 +42,6 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     zone: str
     version: int
-    by: str
     gateways: int
     up_to_date: int
     waiting: list[str]
@@ -181,7 +180,6 @@ class Deliveries:
             kind=programme.kind,
             zone=programme.zone,
             version=programme.version,
-            by=programme.by,
             gateways=len(parts),
             up_to_date=len(parts) - len(waiting),
             waiting=[gateway for gateway in waiting if gateway not in refused][:NAMED_MAX],

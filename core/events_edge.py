@@ -49,9 +49,10 @@ class EventsEdge(Edge):
         """Send each message to its gateway, or keep it for one that is not connected, if that makes sense."""
         for gateway, data in tell.messages:
             peer = self.peers.get(gateway)
-            if peer is None:
-                if tell.keep:
-                    self._keep(gateway, data)
+            if peer is None and tell.keep:
+                self._keep(gateway, data)
+            elif peer is None:
+                self.count("away")
             elif self.answer(self.gateways, peer.route, data):
                 self.count("told")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, ClassVar
 
 import msgspec
@@ -95,7 +96,8 @@ def test_one_person_sets_it_for_few_and_it_is_in_force_at_once(post: Post) -> No
         "in_force",
         10,
     )
-    assert record["hash"] == answer.hash
+    exact = [answer.command, PLAN, "Voisine", 1, msgspec.msgpack.encode(Plan(40))]
+    assert record["hash"] == answer.hash == hashlib.sha256(msgspec.msgpack.encode(exact)).digest()
     (((gateway, said),),) = records(post, "programmed")
     assert gateway == "gw-A0003"
     assert (said["version"], said["hash"]) == (1, post.held[gateway][PLAN, "Voisine"].hash)

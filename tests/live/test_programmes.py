@@ -183,6 +183,22 @@ def test_a_kernel_that_dies_before_it_is_sent_sends_it_afterwards(desk: Desk, ca
     assert cabinets.levels() == [70, 90]
 
 
+def test_a_cabinet_that_is_away_gets_it_when_it_is_back(
+    desk: Desk, cabinets: Cabinets, tmp_path: Path
+) -> None:
+    post = desk.post
+    together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
+    cabinets.field.close()
+    post.until(lambda: post.edge("events").get("gateways") == 0, "they said goodbye")
+    agreed(desk, "", {"level_pct": 80})
+    post.until(lambda: post.edge("events").get("away", 0) >= 3, "they are not there")
+    assert post.status.programmes[0].waiting == ["gw-A0001", "gw-A0002", "gw-A0003"]
+    assert post.edge("events").get("undelivered", 0) == 0
+    back = Cabinets(post.run, post.city, tmp_path / "spool.sqlite")
+    together(desk, back, lambda: up_to_date(desk), "they have it")
+    back.end()
+
+
 @pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_whatever_is_killed_what_was_answered_is_taken_once_and_nothing_goes_back(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
