@@ -21,7 +21,7 @@ def main() -> None:
     folder, seconds, rate, per_frame = Path(sys.argv[1]), *map(float, sys.argv[2:5])
     run = runs.load(folder)
     gateways = [Gateway(f"gw-{i}", run.endpoints, run.clock()) for i in range(GATEWAYS)]
-    _greet(gateways)
+    greet(gateways)
     n = int(per_frame)
     interval_ns = n / rate * 1e9
     begin = time.monotonic_ns() + 200_000_000
@@ -47,7 +47,8 @@ def _city_us(run: runs.Run, mono_ns: int) -> int:
     return int((mono_ns - run.origin.mono_ns) * run.origin.speed) // 1000
 
 
-def _greet(gateways: list[Gateway]) -> None:
+def greet(gateways: list[Gateway]) -> None:
+    """Turn until all are welcomed."""
     until = time.monotonic() + 30
     while not all(gateway.session for gateway in gateways):
         if time.monotonic() > until:

@@ -96,6 +96,18 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
             yield f"{name}: p99 {info['p99_us_ondijon']:,} µs, asked {info['asked_p99_us']:,} µs (2 ms + 10 fdatasync)"
         if "restart_s" in info:
             yield f"{name}: {info['restart_s']} s to serving with {info['records']:,} records after the snapshot"
+        if "p99_ms_beside" in info:
+            yield (
+                f"{name}: event to order p50 / p99 {info['p50_ms_alone']} / {info['p99_ms_alone']} ms alone, "
+                f"{info['p50_ms_beside']} / {info['p99_ms_beside']} ms under overload; {info['calls']} calls, "
+                f"{info['alarms']} alarms, {info['sent']:,} samples, {info['lost']} lost, "
+                f"memory grew by {info['rss_grown_mib']} MiB"
+            )
+        if "mb_a_night" in info:
+            yield (
+                f"{name}: {info['records_s']} records/s from lighting at {info['detections_s']:,} detections/s "
+                f"({info['leases_s']:,} leases/s), {info['mb_a_night']:,} MB a night"
+            )
         if "core_percent_post" in info:
             yield f"{name}: {_city(info)}"
         for peer, why in (info.get("skipped") or {}).items():

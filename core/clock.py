@@ -36,23 +36,31 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where city time begins and how fast it runs; the same in every process of a run.
 
     ``utc`` is the city's µs at the machine's monotonic ``mono_ns``. CLOCK_MONOTONIC is one for the host.
+    ``real``: it was the system's time, and runs as fast.
     """
 
     utc: int
     mono_ns: int
     speed: float = 1.0
+    real: bool = False
 
 
 class Clock:
-    """Reads city time. Tests hand in a fake ``monotonic_ns``.
+    """Reads city time. Tests hand in a fake ``monotonic_ns`` and ``system_ns``.
 
     ``before`` µs of ``mono`` had passed when this run began: a kernel that goes on from a snapshot sets it.
     """
 
-    def __init__(self, origin: Origin, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        system_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.origin = origin
         self.before = 0
         self._monotonic_ns = monotonic_ns
+        self._system_ns = system_ns
 
     def _since_origin(self) -> int:
         return int((self._monotonic_ns() - self.origin.mono_ns) * self.origin.speed) // 1000
@@ -73,6 +81,12 @@ class Clock:
         """CLOCK_MONOTONIC seconds when ``mono`` is so much."""
         return self.origin.mono_ns / 1e9 + (mono - self.before) / 1e6 / self.origin.speed
 
+    def system_ahead_s(self) -> float:
+        """By how many seconds the system's clock was set since the origin; 0 where city time is another by intent."""
+        if not self.origin.real:
+            return 0.0
+        return (self._system_ns() // 1000 - self.utc()) / SECOND
+
     def wall_seconds(self, city_us: int) -> float:
         """How many real seconds ``city_us`` of city time last."""
         return city_us / SECOND / self.origin.speed
@@ -80,4 +94,5 @@ class Clock:
 
 def origin_now(speed: float = 1.0, utc: int | None = None) -> Origin:
     """An origin at this very moment; ``utc`` µs moves the city to another date."""
-    return Origin(time.time_ns() // 1000 if utc is None else utc, time.monotonic_ns(), speed)
+    real = utc is None and speed == 1.0
+    return Origin(time.time_ns() // 1000 if utc is None else utc, time.monotonic_ns(), speed, real)

@@ -189,6 +189,9 @@ class SqliteJournal:
             self._db.execute(
                 "INSERT INTO about VALUES ('generation', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
             )
+        # What an earlier life wrote may lie in the page cache only, of which a failed fsync says nothing more. So
+        # all of it is written once more, and synced, before anybody is told that it is safe.
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         generation: int = self._db.execute("SELECT value FROM about WHERE key='generation'").fetchone()[0]
         return generation
 

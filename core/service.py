@@ -37,6 +37,9 @@ SAVE_S = 60.0
 #: A sleep is no longer (s): a step may be a minute, a stop may not.
 NAP_S = 0.1
 
+#: A system's clock that was set by more than this (s) is an alarm: gateways judge deadlines by their own clocks.
+CLOCK_S = 2.0
+
 #: Samples of a batch whose age is counted each step: enough for a percentile, cheap at any size.
 AGES_MAX = 256
 
@@ -140,10 +143,7 @@ class Service:
 
     def turn(self, step: int) -> None:
         """One step: take, think, journal, let out."""
-        away = [
-            ("witness_away", {"witness": where, "why": why}) for where, why in self.journal.witnesses_away()
-        ]
-        inputs = msgspec.structs.replace(self.intake.take(), troubles=away)
+        inputs = msgspec.structs.replace(self.intake.take(), troubles=self._troubles())
         self._step = step
         now = self._now(step)
         self._count_ages(inputs)
@@ -156,6 +156,16 @@ class Service:
         self._let_out(outputs, last)
         self._note(outputs)
         self._periodically()
+
+    def _troubles(self) -> list[tuple[str, dict[str, str]]]:
+        """The alarms of the post that this process sees."""
+        out = [
+            ("witness_away", {"witness": where, "why": why}) for where, why in self.journal.witnesses_away()
+        ]
+        ahead_s = self.clock.system_ahead_s()
+        if abs(ahead_s) > CLOCK_S:
+            out.append(("clock_differs", {"ahead_s": f"{ahead_s:.0f}"}))
+        return out
 
     def _note(self, outputs: Outputs) -> None:
         for published in outputs.views:

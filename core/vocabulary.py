@@ -137,6 +137,7 @@ ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
+    _alarm("clock_differs", 2, "L'horloge du système a été changée", "The system's clock was set"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
     _alarm("programme_not_taken", 3, "Programme non pris par l'appareil", "Programme not taken", TAKEN_S),
 )

@@ -42,8 +42,8 @@ enum { SLOTS_LAST, SLOTS_MAX, SLOTS_SUM, SLOTS_ANY };
 /* A refresh that no age in 16 bits reaches. */
 enum { SLOTS_NEVER = 65536 };
 
-/* How many records are fetched ahead of the one at work. */
-enum { SLOTS_AHEAD = 32 };
+/* How many records are fetched ahead of the one at work: on processors that can have many fetches open, 32 are too few. */
+enum { SLOTS_AHEAD = 64 };
 
 typedef struct {
     double value;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 import time
@@ -180,3 +181,17 @@ def test_a_damaged_page_is_named_with_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(JournalError, match=r"journal.sqlite: damaged: .*`ondijon audit verify`"):
         list(SqliteJournal(tmp_path).read())
+
+
+def test_what_an_earlier_life_left_is_written_anew_before_it_counts(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "one")
+    wait_durable(journal, journal.append(records(20)))
+    # As a process leaves it that was killed: in the write-ahead log, which nobody has folded into the file.
+    left = tmp_path / "two"
+    shutil.copytree(tmp_path / "one", left)
+    journal.close()
+    assert (left / "journal.sqlite-wal").stat().st_size > 0
+    again = SqliteJournal(left)
+    with sqlite3.connect(f"file:{left / 'journal.sqlite'}?immutable=1", uri=True) as file:
+        assert file.execute("SELECT count(*) FROM journal").fetchone() == (20,), "in the file itself"
+    again.close()

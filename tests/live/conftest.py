@@ -327,6 +327,34 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], Service]]:
         service.stop()
 
 
+class Faults:
+    """The disk and the clock of all processes that are started from now on; see faults.c."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, fault: str, value: str = "") -> None:
+        """From now on it is so."""
+        (self._folder / fault).write_text(value)
+
+    def end(self, fault: str) -> None:
+        """From now on it is no more."""
+        (self._folder / fault).unlink()
+
+
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Lets the disk fail, or the clock jump, for what the test starts afterwards."""
+    folder = tmp_path / "faults"
+    folder.mkdir()
+    library = folder / "faults.so"
+    source = Path(__file__).with_name("faults.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("FAULTS", str(folder))
+    return Faults(folder)
+
+
 @pytest.fixture
 def quick() -> Callable[..., Result]:
     """Runs the ``ondijon`` command in this process."""
