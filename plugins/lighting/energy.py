@@ -75,7 +75,8 @@ def calendar_kwh(park: Park, calendars: Sequence[Calendar]) -> float:
     """kWh a year of the ``calendars`` [communes + 1] alone, lamps in service only."""
     lamps, standby = park.lamps, park.settings.energy.standby_pct
     watt_hours = 0.0
-    for each in set(calendars):
+    # In their order: sums of floats depend on it, and a replay must find the same.
+    for each in dict.fromkeys(calendars):
         mine = (
             np.isin(lamps.commune, [i for i, other in enumerate(calendars) if other == each])
             & lamps.in_service

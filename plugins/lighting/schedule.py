@@ -52,7 +52,8 @@ def follow(park: Park, state: State, now: Now) -> list[Emit]:
     night = calendar.night_at(now.utc, park.place)
     calendars = in_force(park, state)
     levels = {
-        each: calendar.programme(each, night, park.place.zone).level_at(now.utc) for each in set(calendars)
+        each: calendar.programme(each, night, park.place.zone).level_at(now.utc)
+        for each in dict.fromkeys(calendars)
     }
     new = np.array([_or_day(levels[each]) for each in calendars], np.int16)
     changed = np.flatnonzero(new != state.schedule.level_pct)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import msgspec
@@ -99,6 +102,29 @@ def test_the_nights_of_the_clock_change_hold(make_post: MakePost) -> None:
         post.run(10)
     # 23:30, 0:00 ... 2:00 in summer time; from 2:30, the first and the second time, and on.
     assert levels == [40] * 6 + [100] * 5
+
+
+def test_a_replay_finds_the_same_whatever_order_a_set_has() -> None:
+    script = """
+from ondijon.testing import City, Post
+post = Post(City.small(), ["lighting"])
+post.run(1)
+for level in range(71, 91):
+    rules = [{"start": f"{level % 3 + 20}:0{level % 7}", "end": f"0{level % 5}:17", "level_pct": level - 23}]
+    content = {"level_pct": level, "rules": rules}
+    post.set_programme("lighting.calendar", ["Petite-Ville", "Voisine"][level % 2], content)
+    print(post.digest())
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in range(1, 5)
+    }
+    assert len(found) == 1
 
 
 class OldSchedule(msgspec.Struct):
