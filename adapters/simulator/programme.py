@@ -95,8 +95,10 @@ class Programme:
         """``lamps`` i64[k] hold the calendar that names them last, from now on; else what they were delivered with."""
         self._calendar[lamps] = self._delivered[lamps]
         for of, calendar in calendars:
-            self._calendar[of] = len(self._calendars)
-            self._calendars.append(calendar)
+            if calendar not in self._calendars:
+                self._calendars.append(calendar)
+            self._calendar[of] = self._calendars.index(calendar)
+        # Those that nobody holds any more are forgotten, but for those that a lamp may go back to.
         used = np.union1d(np.arange(self._deliverable), self._calendar)
         self._calendars = [self._calendars[i] for i in used.tolist()]
         self._calendar = np.searchsorted(used, self._calendar)

@@ -184,7 +184,7 @@ def test_a_kernel_that_dies_before_it_is_sent_sends_it_afterwards(desk: Desk, ca
 
 
 def test_a_cabinet_that_is_away_gets_it_when_it_is_back(
-    desk: Desk, cabinets: Cabinets, tmp_path: Path
+    desk: Desk, cabinets: Cabinets, tmp_path: Path, quick: Callable[..., Any]
 ) -> None:
     post = desk.post
     together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
@@ -194,6 +194,9 @@ def test_a_cabinet_that_is_away_gets_it_when_it_is_back(
     post.until(lambda: post.edge("events").get("away", 0) >= 3, "they are not there")
     assert post.status.programmes[0].waiting == ["gw-A0001", "gw-A0002", "gw-A0003"]
     assert post.edge("events").get("undelivered", 0) == 0
+    shown = quick("top", post.run.folder, "--once").output
+    assert "0 of 3" in shown
+    assert "gw-A0001, gw-A0002, gw-A0003" in shown
     back = Cabinets(post.run, post.city, tmp_path / "spool.sqlite")
     together(desk, back, lambda: up_to_date(desk), "they have it")
     back.end()
