@@ -120,6 +120,20 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
     approved_s: float = 86_400.0
 
 
+class ProgrammeKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What assets of kind ``targets`` do by themselves, as persons approve it: stored in the device, run there.
+
+    ``content`` is the Struct that says it, frozen, without unknown fields; what it refuses (``__post_init__``) nobody
+    can approve. With ``danger`` it always takes two persons. The name is also the verb of the right to ask for it.
+    """
+
+    name: str
+    targets: str
+    content: type[msgspec.Struct]
+    danger: bool = False
+    text: Text
+
+
 class AlarmKind(msgspec.Struct, frozen=True, kw_only=True):
     """A condition that asks a person to act. ``priority`` 1 is the most urgent of three.
 
@@ -174,6 +188,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     verbs: tuple[Verb, ...] = ()
     interlocks: tuple[Interlock, ...] = ()
     authorisations: tuple[Authorisation, ...] = ()
+    programmes: tuple[ProgrammeKind, ...] = ()
     alarms: tuple[AlarmKind, ...] = ()
     views: tuple[View, ...] = ()
     layers: tuple[Layer, ...] = ()
@@ -185,6 +200,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
             "metrics": self.metrics,
             "events": self.events,
             "verbs": self.verbs,
+            "programmes": self.programmes,
             "alarms": self.alarms,
             "views": self.views,
         }

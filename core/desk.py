@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import proposals
+from core import programmes, proposals
 from core.clock import SECOND, Now
 from core.commands import COMMAND, Approval, Commands, OpenCommand, TrackedCommand
 from core.errors import CityError
@@ -21,10 +21,12 @@ from core.operators import (
     Asked,
     CommandTaken,
     Propose,
+    ProposeProgramme,
     ReleaseAll,
     Released,
 )
 from core.person import ANY, Login, Person
+from core.programmes import PROGRAMME, Programme, Programmes
 from core.refusal import Refusal
 from core.wire import TEXT_MAX, Refused
 
@@ -37,7 +39,7 @@ REMEMBERED = 100_000
 #: A request may be this far (µs) ahead of the step: the clocks of one host.
 AHEAD = 3 * SECOND
 
-#: Commands that wait for a second person.
+#: Commands and programmes that wait for a second person.
 WAITING_MAX = 1000
 
 #: A release of everything gives each device so long (s) to hear of it.
@@ -48,7 +50,10 @@ APPROVAL, AUTHORISED = "approval", "authorised"
 
 
 class Approved(msgspec.Struct, frozen=True):
-    """What the journal keeps of an approval: whose, of which command or authorisation, and what became of it."""
+    """What the journal keeps of an approval: whose, of what, and what became of it.
+
+    ``command`` is the id of a command or programme, or an authorisation's key.
+    """
 
     person: str
     session: str
@@ -67,30 +72,36 @@ class Authorised(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct):
-    """What comes of a request: its answer, what is journaled, which commands go out, and which are at their end."""
+    """What comes of a request: its answer, what is journaled, which commands go out, and which are at their end.
+
+    ``programme``: it is in force from now on.
+    """
 
     answer: Answer
     records: list[tuple[str, bytes]] = []
     commit: list[TrackedCommand] = []
     ended: list[TrackedCommand] = []
+    programme: Programme | None = None
 
 
 class _Waiting(msgspec.Struct):
-    """A command (None: the authorisation ``grant``) that waits for a second person until ``until`` (mono µs)."""
+    """A command, an authorisation or a programme that waits for a second person until ``until`` (mono µs)."""
 
     first: Person
     until: int
     hash: bytes
     command: TrackedCommand | None = None
     grant: Grant | None = None
+    programme: Programme | None = None
 
 
 class Desk:
     """Takes one request at a time. Not thread-safe."""
 
-    def __init__(self, gate: Gate, commands: Commands, login: Login) -> None:
+    def __init__(self, gate: Gate, commands: Commands, programmes: Programmes, login: Login) -> None:
         self._gate = gate
         self._commands = commands
+        self._programmes = programmes
         self._login = login
         self._seen: dict[tuple[str, str], None] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -106,7 +117,9 @@ class Desk:
             return _refused(asked, person.id, person.session, refusal)
         match asked:
             case Propose():
-                return self._propose(asked, person, now)
+                return self._busy(asked, person) or self._propose(asked, person, now)
+            case ProposeProgramme():
+                return self._busy(asked, person) or self._propose_programme(asked, person, now)
             case Approve():
                 return self._approve(asked, person, now)
             case ReleaseAll():
@@ -131,16 +144,13 @@ class Desk:
 
     # -- asking
 
+    def _busy(self, asked: Asked, person: Person) -> Decision | None:
+        if len(self._waiting) < WAITING_MAX:
+            return None
+        busy = Refusal("busy", f"{WAITING_MAX} requests wait for a second person.", "Approve some, or wait.")
+        return _refused(asked, person.id, person.session, busy)
+
     def _propose(self, asked: Propose, person: Person, now: Now) -> Decision:
-        if len(self._waiting) >= WAITING_MAX:
-            return _refused(
-                asked,
-                person.id,
-                person.session,
-                Refusal(
-                    "busy", f"{WAITING_MAX} commands wait for a second person.", "Approve some, or wait."
-                ),
-            )
         index = self._gate.assets.index
         missing = next((id for id in asked.targets if id not in index), None)
         if missing is not None:
@@ -173,6 +183,18 @@ class Desk:
         self._gate.count(command, now)
         return Decision(answer, records, commit=[command])
 
+    def _propose_programme(self, asked: ProposeProgramme, person: Person, now: Now) -> Decision:
+        programme = self._programmes.check(asked, person, now, self._commands.number())
+        records = [(PROGRAMME, programmes.encode(programme))]
+        if programme.refusal is not None:
+            return Decision(_refusal(programme.refusal), records)
+        answer = CommandTaken(programme.id, programme.state, programme.hash)
+        if programme.state == "awaiting":
+            until = now.mono + int(self._gate.config.approve_s * SECOND)
+            self._waiting[programme.id] = _Waiting(person, until, programme.hash, programme=programme)
+            return Decision(answer, records)
+        return Decision(answer, records, programme=programme)
+
     # -- agreeing
 
     def _approve(self, asked: Approve, person: Person, now: Now) -> Decision:
@@ -187,6 +209,8 @@ class Desk:
         del self._waiting[asked.command]
         if waiting.grant is not None:
             return self._authorise(waiting, person, said, now)
+        if waiting.programme is not None:
+            return self._in_force(waiting.programme, waiting.first, person, said, now)
         command = waiting.command
         assert command is not None
         # Things may have changed since it was asked: it passes the gate again.
@@ -215,15 +239,31 @@ class Desk:
             return Refusal("same_person", f"{person.id} has asked for it.", "Another person must agree.")
         if waiting.grant is not None:
             return None if ANY in self._may(person, waiting.grant) else _no_right(person)
+        if waiting.programme is not None:
+            return self._programmes.refuse_right(waiting.programme, person)
         assert waiting.command is not None
         return self._gate.refuse_right(waiting.command, person)
 
     def _refuse_now(self, command: TrackedCommand, first: Person, now: Now) -> Refusal | None:
         if now.utc >= command.deadline:
             return Refusal("deadline", "its deadline has passed.", "Ask for it anew, with a later one.")
-        if now.utc >= first.expires:
-            return Refusal("session_expired", f"the session of {first.id} has expired.", "Ask for it anew.")
-        return self._gate.refuse_person(command, first, now)
+        return _refuse_expired(first, now) or self._gate.refuse_person(command, first, now)
+
+    def _in_force(
+        self, programme: Programme, first: Person, person: Person, said: Approved, now: Now
+    ) -> Decision:
+        refusal = _refuse_expired(first, now) or self._programmes.refuse_overtaken(programme)
+        approval = Approval(person.id, now.utc, said.hash)
+        ended = msgspec.structs.replace(
+            programme,
+            state="in_force" if refusal is None else "refused",
+            approvals=(approval,) if refusal is None else (),
+            refusal=refusal,
+        )
+        records = [_record(said, refusal), (PROGRAMME, programmes.encode(ended))]
+        if refusal is not None:
+            return Decision(_refusal(refusal), records)
+        return Decision(CommandTaken(ended.id, ended.state, ended.hash), records, programme=ended)
 
     # -- authorisations of dangerous verbs
 
@@ -278,16 +318,16 @@ class Desk:
 
     # -- time
 
-    def turn(self, now: Now) -> Iterator[TrackedCommand]:
-        """The commands for which no second person came: they are expired."""
+    def turn(self, now: Now) -> Iterator[TrackedCommand | Programme]:
+        """The commands and programmes for which no second person came: they are expired."""
+        missing = Refusal("second_person_missing", "no second person agreed in time.", "Ask for it anew.")
         for id in [id for id, waiting in self._waiting.items() if waiting.until <= now.mono]:
-            command = self._waiting.pop(id).command
-            if command is not None:
-                command.state = "expired"
-                command.refusal = Refusal(
-                    "second_person_missing", "no second person agreed in time.", "Ask for it anew."
-                )
-                yield command
+            waiting = self._waiting.pop(id)
+            if waiting.command is not None:
+                waiting.command.state, waiting.command.refusal = "expired", missing
+                yield waiting.command
+            elif waiting.programme is not None:
+                yield msgspec.structs.replace(waiting.programme, state="expired", refusal=missing)
 
     def waiting(self) -> list[OpenCommand]:
         """The commands that wait for a second person."""
@@ -324,6 +364,12 @@ def _record(said: Approved, refusal: Refusal | None = None) -> tuple[str, bytes]
 
 def _refusal(refusal: Refusal) -> Refused:
     return Refused(refusal.code, refusal.what[:TEXT_MAX], refusal.next[:TEXT_MAX])
+
+
+def _refuse_expired(first: Person, now: Now) -> Refusal | None:
+    if now.utc < first.expires:
+        return None
+    return Refusal("session_expired", f"the session of {first.id} has expired.", "Ask for it anew.")
 
 
 def _no_right(person: Person) -> Refusal:

@@ -47,11 +47,13 @@ class EventsEdge(Edge):
         self._kept.clear()
 
     def on_tell(self, tell: link.Tell) -> None:
-        """Send each message to its gateway, or keep it for one that is not connected."""
+        """Send each message to its gateway, or keep it for one that is not connected, if that makes sense."""
         for gateway, data in tell.messages:
             peer = self.peers.get(gateway)
-            if peer is None:
+            if peer is None and tell.keep:
                 self._keep(gateway, data)
+            elif peer is None:
+                self.count("away")
             elif self.answer(self.gateways, peer.caller.route, data):
                 self.count("told")
 
@@ -78,7 +80,7 @@ class EventsEdge(Edge):
         elif isinstance(message, wire.Bye):
             gateway, _ = self.peer_of(caller)
             self.forget(gateway)
-        elif isinstance(message, (wire.Reports, wire.FieldEvent)):
+        elif isinstance(message, (wire.Reports, wire.Programmed, wire.FieldEvent)):
             gateway, peer = self.peer_of(caller)
             self.count("heard")
             self.tell_kernel(link.Said(gateway, peer.boot, data))

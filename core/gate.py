@@ -235,6 +235,10 @@ class Gate:
         command.person = True
         return self._judged(command)
 
+    def knows(self, commune: str) -> bool:
+        """Whether a zone is one; the empty text is everywhere."""
+        return not commune or commune in self._communes
+
     def zone(self, commune: str) -> np.ndarray:
         """bool[assets]: what lies in a commune; empty text: everywhere. Raises CityError for an unknown one."""
         if not commune:

@@ -86,6 +86,7 @@ class Intake(threading.Thread):
         self._field = field
         self._lock = threading.Lock()
         self._reports: list[tuple[str, wire.Reports]] = []
+        self._programmed: list[tuple[str, wire.Programmed]] = []
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._asked: list[tuple[bytes, operators.Asked]] = []
         self._lies: list[tuple[str, str]] = []
@@ -126,9 +127,17 @@ class Intake(threading.Thread):
         with self._lock:
             events = self._acknowledged.take()
             inputs = Inputs(
-                hand_overs, events, self._reports, self._changes, self._asked, self._lies, self._knocks
+                hand_overs,
+                events,
+                self._reports,
+                self._changes,
+                self._asked,
+                self._lies,
+                self._knocks,
+                programmed=self._programmed,
             )
-            self._reports, self._changes, self._asked, self._lies, self._knocks = [], [], [], [], []
+            self._reports, self._programmed = [], []
+            self._changes, self._asked, self._lies, self._knocks = [], [], [], []
         return inputs
 
     def troubles(self) -> list[tuple[str, dict[str, str]]]:
@@ -149,6 +158,9 @@ class Intake(threading.Thread):
         if outputs.orders:
             messages = [(gateway, wire.encode(order)) for gateway, order in outputs.orders]
             self._when_durable(seq, self._send, link.EVENTS, link.encode(link.Tell(messages)))
+        if outputs.programmes:
+            messages = [(gateway, wire.encode(programme)) for gateway, programme in outputs.programmes]
+            self._when_durable(seq, self._send, link.EVENTS, link.encode(link.Tell(messages, keep=False)))
         for asker, answer in outputs.answers:
             self._when_durable(seq, self._answer, asker, answer)
 
@@ -219,7 +231,8 @@ class Intake(threading.Thread):
 
     def _hear(self) -> None:
         for _ in range(TURN_MAX):
-            if len(self._reports) + self._acknowledged.waiting >= MESSAGES_MAX:
+            waiting = len(self._reports) + len(self._programmed)
+            if waiting + self._acknowledged.waiting >= MESSAGES_MAX:
                 return
             try:
                 edge, data = self._router.recv_multipart(zmq.DONTWAIT)
@@ -275,6 +288,9 @@ class Intake(threading.Thread):
         if isinstance(message, wire.Reports):
             with self._lock:
                 self._reports.append((said.gateway, message))
+        elif isinstance(message, wire.Programmed):
+            with self._lock:
+                self._programmed.append((said.gateway, message))
         elif isinstance(message, wire.FieldEvent):
             utc, mono = self._clock.utc(), self._clock.mono()
             answer = self._acknowledged.on_event(said.gateway, said.boot, message, utc, mono)

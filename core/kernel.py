@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import availability, commands, inventory, proposals, state, vocabulary
+from core import availability, commands, deliveries, inventory, programmes, proposals, state, vocabulary, wire
 from core.alarm_state import Change, Data
 from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
@@ -19,6 +19,7 @@ from core.city import City
 from core.clock import SECOND, Now
 from core.commands import Commands, TrackedCommand, differences
 from core.config import GateConfig
+from core.deliveries import Deliveries
 from core.desk import Desk
 from core.errors import CityError, PluginError, WireError
 from core.event import CHAIN_MAX, Event, Source
@@ -28,6 +29,7 @@ from core.journal import Record
 from core.operators import Answer, Asked, ChangesTaken
 from core.person import Login
 from core.plugins import Plugin
+from core.programmes import PROGRAMME, Programme, Programmes
 from core.register import Numbering
 from core.snapshot import Snapshot
 from core.table import HandOver, Table, TableView
@@ -53,7 +55,7 @@ class Inputs(msgspec.Struct, frozen=True):
     ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
     an edge said that cannot be, and was refused at the door; ``knocks``: who was turned away at an edge;
     ``troubles``: alarms of the post whose condition holds, with what they say; ``sent``: the last step whose orders
-    are on their way.
+    are on their way; ``programmed``: which programmes gateways say they hold.
     """
 
     hand_overs: Sequence[HandOver] = ()
@@ -65,6 +67,7 @@ class Inputs(msgspec.Struct, frozen=True):
     knocks: Sequence[HandshakeRefused] = ()
     troubles: Sequence[tuple[str, dict[str, str]]] = ()
     sent: int = -1
+    programmed: Sequence[tuple[str, wire.Programmed]] = ()
 
 
 class Outputs(msgspec.Struct):
@@ -76,6 +79,7 @@ class Outputs(msgspec.Struct):
     records: list[Record] = []
     events: list[Event] = []
     orders: list[tuple[str, Order]] = []
+    programmes: list[tuple[str, wire.Programme]] = []
     views: list[proposals.Publish] = []
     faults: list[str] = []
     renumbered: bool = False
@@ -107,7 +111,9 @@ class Kernel:
         self.table = Table(self.numbering, generation)
         self.gate = Gate(declarations, self.table, city.communes.names, gate)
         self.commands = Commands(generation, self.numbering.verbs, len(city.assets))
-        self.desk = Desk(self.gate, self.commands, login or Login())
+        self.programmes = Programmes(declarations, self.gate)
+        self.deliveries = Deliveries(self.programmes, city.assets)
+        self.desk = Desk(self.gate, self.commands, self.programmes, login or Login())
         alarms = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
         self._alarm_owners = {code: owner for code, (_, owner) in alarms.items()}
         self._network_alarms = {alarm.code: kind for kind, alarm in vocabulary.NETWORK.items()}
@@ -147,6 +153,7 @@ class Kernel:
             self._change(asker, changes, now, outputs)
         self.commands.sent(inputs.sent)
         self._hear(now, inputs.reports, outputs)
+        self._hear_programmed(now, inputs.programmed, outputs)
         self._take(now, inputs.hand_overs, outputs)
         self._sweep(now, outputs)
         for edge, what in inputs.lies:
@@ -169,6 +176,7 @@ class Kernel:
             if plugin.dropped > dropped:
                 self._trouble("limit_reached", now, plugin=plugin.name, what="proposals")
         outputs.orders += self.commands.send(now.step, self.city.assets)
+        outputs.programmes = self.deliveries.due(now.mono)
         self._turn(now, outputs)
         return outputs
 
@@ -187,8 +195,11 @@ class Kernel:
             self._alarms_refused = self.alarms.refused
             self.commands.restore(snapshot.commanding)
             self.gate.restore(snapshot.authorised, snapshot.asked)
+            self.programmes.restore(snapshot.programmes)
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
+        self.programmes.restore(tail.programmes)
+        self.deliveries.renumber(self.city.assets)
         for said in tail.serving:
             self.availability.again(said)
         self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
@@ -265,6 +276,7 @@ class Kernel:
         self.table.renumber(numbering)
         self.gate.renumber()
         self.commands.grow(len(city.assets))
+        self.deliveries.renumber(city.assets)
         self.alarms.renumber(Topology(city.assets))
         self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
@@ -281,6 +293,15 @@ class Kernel:
                 outputs.faults.append(str(error))
         self.commands.take_answers(now.mono)
 
+    def _hear_programmed(
+        self, now: Now, programmed: Iterable[tuple[str, wire.Programmed]], outputs: Outputs
+    ) -> None:
+        news = [
+            (gateway, taken) for gateway, each in programmed for taken in self.deliveries.hear(gateway, each)
+        ]
+        if news:
+            outputs.records.append(deliveries.record(news, now.step, now.utc))
+
     def _ask(self, asker: bytes, asked: Asked, now: Now, outputs: Outputs) -> None:
         decision = self.desk.take(asked, now)
         outputs.answers.append((asker, decision.answer))
@@ -290,6 +311,18 @@ class Kernel:
             self._commit(command, now)
         for command in decision.ended:
             self._command_ended(command, now, outputs)
+        if decision.programme is not None:
+            self._put(decision.programme, now, outputs)
+
+    def _put(self, programme: Programme, now: Now, outputs: Outputs) -> None:
+        self.programmes.put(programme)
+        self.deliveries.put(programme.key)
+        names = self.city.communes.names
+        data = vocabulary.ProgrammeChanged(*programme.key, programme.version, programme.plain())
+        communes = (names.index(programme.zone),) if programme.zone else ()
+        self._emit(
+            "post.programme.changed", data, now, None, outputs, trade=programme.trade, communes=communes
+        )
 
     def _take(self, now: Now, hand_overs: Iterable[HandOver], outputs: Outputs) -> None:
         for hand_over in hand_overs:
@@ -542,6 +575,10 @@ class Kernel:
         if self.alarms.refused > self._alarms_refused:
             self._alarms_refused = self.alarms.refused
             self._trouble("limit_reached", now, what="alarms")
+        if self.deliveries.open:
+            gateway, (programme, zone) = self.deliveries.first_open()
+            first = {"gateway": gateway, "programme": programme, "zone": zone}
+            self._trouble("programme_not_taken", now, **first, waiting=str(self.deliveries.open))
         for kind in vocabulary.ALARMS:
             if kind.code not in self._troubles and self.alarms.holds(POST_ASSET, kind.code):
                 self.alarms.clear(POST_ASSET, kind.code, now.mono)
@@ -557,8 +594,11 @@ class Kernel:
         self.table.sweep(now.utc)
         self.commands.compare(now.mono, self.table)
         self._tell_ended(now, outputs)
-        for command in self.desk.turn(now):
-            self._command_ended(command, now, outputs)
+        for ended in self.desk.turn(now):
+            if isinstance(ended, Programme):
+                outputs.records.append(Record(PROGRAMME, now.step, now.utc, programmes.encode(ended)))
+            else:
+                self._command_ended(ended, now, outputs)
         for command in self.commands.end_leases(now.mono):
             # Of what persons asked for; that of everyday rules follows from its record.
             if not command.authorisation:

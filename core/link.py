@@ -127,9 +127,10 @@ class Knocked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="knoc
 
 
 class Tell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tell", tag_field="type"):
-    """Messages for gateways, each already encoded."""
+    """Messages for gateways, each already encoded; without ``keep``, only for those that are there."""
 
     messages: list[tuple[str, bytes]]
+    keep: bool = True
 
 
 class Alive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="alive", tag_field="type"):

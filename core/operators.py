@@ -13,7 +13,7 @@ import msgspec
 from core.errors import WireError
 from core.inventory import AssetChange, Microseconds
 from core.person import TOKEN_MAX
-from core.wire import TEXT_MAX, U63, Name, Refused
+from core.wire import TEXT_MAX, U63, Name, Refused, Zone
 
 #: Changes of the inventory in one list, and what a message may measure (bytes).
 CHANGES_MAX = 5_000
@@ -69,8 +69,19 @@ class Propose(Request, frozen=True, kw_only=True, tag="propose"):
     override: bool = False
 
 
+class ProposeProgramme(Request, frozen=True, kw_only=True, tag="propose_programme"):
+    """Ask that what is of the ``kind`` in ``zone`` (a commune; empty: all without one of their own) does by itself
+    what ``content`` says: the kind's map.
+    """
+
+    kind: Name
+    zone: Zone = ""
+    content: msgspec.Raw
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
+
+
 class Approve(Request, frozen=True, kw_only=True, tag="approve"):
-    """Agree, as another person, to exactly the command (or authorisation) with this SHA-256."""
+    """Agree, as another person, to exactly the command (authorisation, programme) with this SHA-256."""
 
     command: Name
     hash: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -79,13 +90,16 @@ class Approve(Request, frozen=True, kw_only=True, tag="approve"):
 class ReleaseAll(Request, frozen=True, kw_only=True, tag="release_all"):
     """End all leases in ``zone`` (a commune; empty: everywhere). One person always may."""
 
-    zone: Annotated[str, msgspec.Meta(max_length=120)] = ""
+    zone: Zone = ""
 
 
 class CommandTaken(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="command_taken", tag_field="type"
 ):
-    """The command is in the journal: ``committed``, or ``awaiting`` a second person, who agrees to ``hash``."""
+    """The command is in the journal: ``committed``, or ``awaiting`` a second person, who agrees to ``hash``.
+
+    An authorisation is then ``authorised``, a programme ``in_force``.
+    """
 
     command: str
     state: str
@@ -99,10 +113,10 @@ class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rel
     targets: int
 
 
-Asked = Propose | Approve | ReleaseAll
+Asked = Propose | ProposeProgramme | Approve | ReleaseAll
 Answer = ChangesTaken | CommandTaken | Released | Refused
 
-_request = msgspec.msgpack.Decoder(ChangeAssets | Propose | Approve | ReleaseAll)
+_request = msgspec.msgpack.Decoder(ChangeAssets | Asked)
 _answer = msgspec.msgpack.Decoder(Answer)
 encode = msgspec.msgpack.Encoder().encode
 

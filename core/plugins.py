@@ -269,6 +269,7 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
                 taken[key] = declaration.name
     for declaration in declarations:
         _check_references(declaration, taken)
+        _check_programmes(declaration)
     _check_gate(declarations)
     emitted = {name for part, name in taken if part == "events"}
     return [
@@ -292,6 +293,7 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
         ("assets", kind.parent, f"asset kind {kind.name!r}") for kind in declaration.assets if kind.parent
     ]
     wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
+    wanted += [("assets", kind.targets, f"programme {kind.name!r}") for kind in declaration.programmes]
     for interlock in declaration.interlocks:
         wanted += [("verbs", interlock.verb, "interlock"), ("metrics", interlock.metric, "interlock")]
     wanted += [
@@ -304,6 +306,22 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
             raise PluginError(
                 f"{where} names {part[:-1]} {name!r}, which no allowed plugin declares.",
                 where=f"plugin {declaration.name}",
+            )
+
+
+def _check_programmes(declaration: Declaration) -> None:
+    """A right names a verb or a programme, so they share their names; two persons agree to all of a content."""
+    verbs = {verb.name for verb in declaration.verbs}
+    for kind in declaration.programmes:
+        where = f"plugin {declaration.name}, programme {kind.name!r}"
+        if kind.name in verbs:
+            raise PluginError("a verb has that name.", where=where, next="Rename one.")
+        config = kind.content.__struct_config__
+        if not (config.frozen and config.forbid_unknown_fields):
+            raise PluginError(
+                f"{kind.content.__name__} may change, or passes over what it does not know.",
+                where=where,
+                next="Declare it with frozen=True and forbid_unknown_fields=True.",
             )
 
 

@@ -95,6 +95,7 @@ class Reactor:
             asked=self.kernel.gate.rates.stored(),
             places=dict(places),
             serving=self.kernel.availability.states.tobytes(),
+            programmes=tuple(self.kernel.programmes.in_force.values()),
         )
         assets = self.kernel.city.assets
         register = cities.pack_assets(assets) if assets.revision != self._saved_revision else None

@@ -236,6 +236,7 @@ class Service:
             hooks=status.hook_figures(self.kernel),
             edges=self.intake.edges,
             alarms=status.alarm_counts(self.kernel),
+            programmes=self.kernel.deliveries.figures(),
             views={view: dict(rows) for view, rows in self.views.rows.items()},
             latency_us={
                 "sample_to_dirty": edge_ages.get("telemetry", {}),

@@ -13,6 +13,7 @@ from core.commands import OpenCommand
 from core.errors import JournalError
 from core.field import Place
 from core.journal import Journal
+from core.programmes import Programme
 
 #: The format of a snapshot. N reads N-1 and refuses N+1.
 FORMAT = 2
@@ -25,7 +26,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``plugins`` holds each state as it is stored, ``due`` the mono µs of each plugin's next ticks; ``places``
     how far each gateway's events came; ``commanding`` commands and leases; ``authorised`` until when
     approved authorisations hold (mono µs), ``asked`` what was asked in the last minute; ``serving`` u8[assets]
-    each asset's service state.
+    each asset's service state; ``programmes`` those in force.
     """
 
     format: int = FORMAT
@@ -41,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     asked: rates.Stored = {}
     places: dict[str, Place] = {}
     serving: bytes = b""
+    programmes: tuple[Programme, ...] = ()
 
 
 encode = msgspec.msgpack.Encoder().encode

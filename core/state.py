@@ -33,6 +33,9 @@ def _enc_hook(value: Any) -> Any:
 
 
 def _dec_hook(wanted: type, value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        # One that `migrate` has made.
+        return value
     if wanted is np.ndarray or getattr(wanted, "__origin__", None) is np.ndarray:
         array = msgspec.convert(value, _Array)
         return np.frombuffer(array.data, np.dtype(array.dtype)).reshape(array.shape).copy()

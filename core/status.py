@@ -8,6 +8,7 @@ import msgspec
 
 from core import proposals
 from core.alarm_load import AlarmLoad
+from core.deliveries import Figures
 from core.kernel import Kernel
 
 TOPIC = b"status"
@@ -26,7 +27,7 @@ class HookFigures(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, kw_only=True):
     """One status. ``utc`` µs of city time; ``views`` view → key → row; ``edges`` edge → counter → n.
 
-    ``revision`` counts the changes of the inventory.
+    ``revision`` counts the changes of the inventory; ``programmes`` are those in force, and how far each came.
     """
 
     generation: int
@@ -41,6 +42,7 @@ class Status(msgspec.Struct, kw_only=True):
     hooks: dict[str, HookFigures]
     edges: dict[str, dict[str, int]]
     alarms: AlarmLoad
+    programmes: list[Figures] = []
     views: dict[str, dict[str, Any]]
     latency_us: dict[str, dict[str, float | None]]
     faults: list[str]

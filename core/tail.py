@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from core import availability
+from core import availability, programmes
 from core.availability import ServiceChanged
 from core.commands import COMMAND, Leased, OpenCommand
 from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
@@ -19,6 +19,7 @@ from core.errors import JournalError
 from core.event import Event, Source
 from core.field import Place
 from core.journal import Journal, Record
+from core.programmes import PROGRAMME, Programme
 from core.snapshot import Snapshot
 from core.vocabulary import AlarmChanged, CommandEnded
 
@@ -37,7 +38,8 @@ class Again(msgspec.Struct, frozen=True):
 class Tail(msgspec.Struct):
     """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
 
-    ``alarms`` holds all their changes in order, each with its utc µs; ``leased`` what persons were given, by command.
+    ``alarms`` holds all their changes in order, each with its utc µs; ``leased`` what persons were given, by command;
+    ``programmes`` those that came in force, in order.
     """
 
     again: list[Again] = []
@@ -48,6 +50,7 @@ class Tail(msgspec.Struct):
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
     authorised: list[Authorised] = []
+    programmes: list[Programme] = []
 
 
 class _Head(msgspec.Struct):
@@ -131,6 +134,10 @@ def _take(
         _take_event(seq, record, step, wanted, waiting, tail)
     elif record.kind in (COMMAND, APPROVAL, AUTHORISED) and record.step > step:
         _take_command(record, tail)
+    elif record.kind == PROGRAMME and record.step > step:
+        programme = programmes.decode(record.data)
+        if programme.state == "in_force":
+            tail.programmes.append(programme)
     elif record.kind == availability.SERVICE and record.step > step:
         tail.serving.append(availability.decode(record.data))
     elif record.kind == CONSUMED:

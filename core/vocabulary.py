@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from core.declaration import AlarmKind, AssetKind, EventKind, Text
@@ -93,6 +95,18 @@ class AssetChanged(msgspec.Struct, frozen=True):
     revision: int
 
 
+class ProgrammeChanged(msgspec.Struct, frozen=True):
+    """Devices of a commune (``zone`` empty: of all that have none of their own) have another programme from now on.
+
+    ``content`` is the kind's map, as plain data.
+    """
+
+    kind: str
+    zone: str
+    version: int
+    content: dict[str, Any]
+
+
 EVENTS = (
     EventKind(
         name="post.asset.changed",
@@ -116,6 +130,11 @@ EVENTS = (
         text=Text(fr="Connexion refusée", en="Connection refused"),
     ),
     EventKind(
+        name="post.programme.changed",
+        data=ProgrammeChanged,
+        text=Text(fr="Programme en vigueur modifié", en="Programme in force changed"),
+    ),
+    EventKind(
         name="post.plugin.failed", data=PluginFailed, text=Text(fr="Métier en défaut", en="Trade failed")
     ),
 )
@@ -123,9 +142,14 @@ EVENTS = (
 #: An alarm of the post is over when its cause has not been seen for so long (s).
 _QUIET_S = 60.0
 
+#: Gateways have so long (s) to take a programme before a person is told.
+TAKEN_S = 300.0
 
-def _alarm(code: str, priority: int, fr: str, en: str) -> AlarmKind:
-    return AlarmKind(code=code, priority=priority, text=Text(fr, en), delay_off_s=_QUIET_S)
+
+def _alarm(code: str, priority: int, fr: str, en: str, delay_on_s: float = 0.0) -> AlarmKind:
+    return AlarmKind(
+        code=code, priority=priority, text=Text(fr, en), delay_on_s=delay_on_s, delay_off_s=_QUIET_S
+    )
 
 
 ALARMS = (
@@ -136,6 +160,7 @@ ALARMS = (
     _alarm("clock_differs", 2, "L'horloge du système a été changée", "The system's clock was set"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
     _alarm("key_expires", 3, "Une clé expire bientôt", "A key expires soon"),
+    _alarm("programme_not_taken", 3, "Programme non pris par l'appareil", "Programme not taken", TAKEN_S),
 )
 
 

@@ -22,6 +22,12 @@ MESSAGE_MAX = 65_536
 #: Lists and maps within one another in an event's data: what is deeper, not every reader could read.
 DEPTH_MAX = 16
 
+#: Bytes of a programme's content: with the indexes of all assets a welcome can name it fits into a message.
+CONTENT_MAX = 16_384
+
+#: Programmes that a gateway holds, and tells of, at most.
+PROGRAMMES_MAX = 100
+
 #: Characters of a sentence in a message.
 TEXT_MAX = 1000
 
@@ -40,6 +46,8 @@ Text = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 U63 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Code = Annotated[str, msgspec.Meta(max_length=40)]
+Zone = Annotated[str, msgspec.Meta(max_length=120)]
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="hello", tag_field="type"):
@@ -82,6 +90,22 @@ class Reports(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="repo
     accepted: U63
     executed: U63
     failed: Annotated[tuple[tuple[U63, Fault], ...], msgspec.Meta(max_length=1000)] = ()
+
+
+class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A programme that a gateway holds; with a ``code``, one that it was sent last and does not hold, and why."""
+
+    kind: Name
+    zone: Zone
+    version: U63
+    hash: Hash
+    code: Code = ""
+
+
+class Programmed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="programmed", tag_field="type"):
+    """All programmes that a gateway holds, on its disk, and those it refused; one of a kind and zone."""
+
+    programmes: Annotated[tuple[Taken, ...], msgspec.Meta(max_length=PROGRAMMES_MAX)]
 
 
 class FieldEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event", tag_field="type"):
@@ -162,6 +186,27 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="order"
         return np.frombuffer(self.leases, "<u4")
 
 
+class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="programme", tag_field="type"):
+    """What assets of a gateway do by themselves from now on, instead of what they had of this ``kind`` and ``zone``.
+
+    ``indexes`` u16[k] little endian: the assets that obey it; where one of a ``zone`` and one of "" name an asset, the
+    former holds. ``content`` is the kind's map as msgpack; ``hash`` stands for all of it, and is told back.
+    """
+
+    kind: Name
+    zone: Zone
+    version: U63
+    hash: Hash
+    indexes: bytes
+    content: Annotated[bytes, msgspec.Meta(max_length=CONTENT_MAX)]
+
+    def targets(self) -> np.ndarray:
+        """The indexes, u16[k]. Raises WireError where they are none."""
+        if len(self.indexes) % 2:
+            raise WireError("a programme's indexes are cut.", reason="bad_programme")
+        return np.frombuffer(self.indexes, "<u2")
+
+
 class EventAck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_ack", tag_field="type"):
     """All events of this boot up to ``through`` are committed, or were refused; ``durability`` says how far."""
 
@@ -178,8 +223,8 @@ class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refu
     next: Text = ""
 
 
-FromGateway = Hello | Beat | Bye | Reports | FieldEvent
-ToGateway = Welcome | BeatBack | Order | EventAck | Refused
+FromGateway = Hello | Beat | Bye | Reports | Programmed | FieldEvent
+ToGateway = Welcome | BeatBack | Order | Programme | EventAck | Refused
 
 _from_gateway = msgspec.msgpack.Decoder(FromGateway)
 _to_gateway = msgspec.msgpack.Decoder(ToGateway)

@@ -25,10 +25,20 @@ from core.keys import ClientKey
 from core.run import Endpoints
 from core.sockets import context as new_context
 from core.sockets import dial, limit
-from core.wire import Fault, Order
+from core.wire import Fault, Order, Programme
+from ondijon.programmes import Programmes
 from ondijon.spool import Kept, MemorySpool, Spool, SpoolFullError
 
-__all__ = ["Endpoints", "Fault", "Gateway", "Order", "SpoolFullError", "Statistics", "new_context"]
+__all__ = [
+    "Endpoints",
+    "Fault",
+    "Gateway",
+    "Order",
+    "Programme",
+    "SpoolFullError",
+    "Statistics",
+    "new_context",
+]
 
 #: Frames that wait for the edge at most; beyond them samples are dropped here, and counted.
 QUEUE = 1000
@@ -38,6 +48,9 @@ WINDOW = 100
 
 #: Events that are not acknowledged for so long (s) are sent again: an edge may have had no room for one.
 RESEND_S = 5.0
+
+#: What programmes a gateway holds it says again after this long (s): a message may have found no room somewhere.
+RETELL_S = 60.0
 
 #: Stands for an asset that the post does not know behind this gateway: it refuses the event, and says so.
 _NO_INDEX = 0xFFFF
@@ -60,6 +73,8 @@ class Statistics(msgspec.Struct):
     orders: int = 0
     stale_orders: int = 0
     expired_orders: int = 0
+    programmes: int = 0
+    programmes_refused: int = 0
     handshakes: int = 0
     refused: int = 0
 
@@ -104,6 +119,8 @@ class Gateway:
         self._events_sent = self.spool.acked
         self._events_moved = time.monotonic()
         self._on_welcome: Callable[[], None] = lambda: None
+        self._programmes = Programmes(self.spool)
+        self._retell = 0.0
         context = context or zmq.Context.instance()
         key = key_files.read(keys) if keys is not None else None
         self._control = _open(context, zmq.DEALER, endpoints.control, key)
@@ -219,7 +236,7 @@ class Gateway:
     # -- orders
 
     def turn(self) -> list[Order]:
-        """Do what is due (handshakes, heartbeats, reports, events), and return the orders that came, in order.
+        """Do what is due (handshakes, heartbeats, reports, events, programmes); return the orders that came, in order.
 
         Call ``done`` for each. An order of an older epoch, one seen before, or one past its deadline is
         not returned: it must not be executed.
@@ -231,6 +248,7 @@ class Gateway:
                 self._take(which, message, orders)
         self._keep_alive()
         self._report()
+        self._tell_programmes()
         if self._events_sent > self.spool.acked and time.monotonic() - self._events_moved > RESEND_S:
             self._resend_events()
         self._send_events()
@@ -251,6 +269,8 @@ class Gateway:
                 self._next_beat = 0.0
             case wire.Order():
                 self._ordered(message, orders)
+            case wire.Programme():
+                self._take_programme(message)
             case wire.EventAck() if message.boot == self.boot and message.through > self.spool.acked:
                 self.spool.forget(message.through)
                 self._events_sent = max(self._events_sent, self.spool.acked)
@@ -269,6 +289,7 @@ class Gateway:
             self._on_welcome()
         else:
             self._resend_events()
+            self._retell = 0.0
 
     def _ordered(self, order: Order, orders: list[Order]) -> None:
         if order.epoch > self.epoch:
@@ -293,6 +314,34 @@ class Gateway:
         if _say(self._events, wire.Reports(self.epoch, self._accepted, self._executed, failed)):
             self._reported = self._executed
             self._failed.clear()
+
+    # -- programmes
+
+    def obey(
+        self, kind: str, check: Callable[[Programme], str], run: Callable[[Sequence[Programme]], None]
+    ) -> None:
+        """Take programmes of ``kind``, and run at once those that the spool has kept.
+
+        ``check`` says what is wrong with a programme, as a code of at most 40 bytes, or "". What it lets through is
+        put on the spool's disk; then ``run`` is called, with all programmes of the kind, the newest last, and the post
+        is told. Where one with a zone and one without name the same index, the former holds.
+        """
+        self._programmes.obey(kind, check, run)
+
+    def _take_programme(self, programme: Programme) -> None:
+        if self._programmes.take(programme):
+            self.statistics.programmes_refused += 1
+        else:
+            self.statistics.programmes += 1
+        self._retell = 0.0
+
+    def _tell_programmes(self) -> None:
+        now = time.monotonic()
+        if not self._greeted[1] or now < self._retell:
+            return
+        if _say(self._events, self._programmes.told()):
+            # Not all at the same time.
+            self._retell = now + RETELL_S * (0.8 + 0.2 * secrets.randbelow(1000) / 1000)
 
     # -- staying known
 

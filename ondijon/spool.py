@@ -1,4 +1,4 @@
-"""Where a gateway keeps its events until the post has them: numbered, bounded, never dropped."""
+"""Where a gateway keeps what must not be lost: its events until the post has them, and its programmes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from core.errors import OndijonError
+from core.wire import Programme
 
 __all__ = ["DiskSpool", "Kept", "MemorySpool", "Spool", "SpoolFile", "SpoolFullError"]
 
@@ -35,9 +36,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Spool(Protocol):
-    """Keeps the events of one ``boot`` under their numbers, from 1 on. One on a disk outlives its process.
+    """Keeps the events of one ``boot`` under their numbers, from 1 on, and programmes.
 
-    All up to ``acked`` are with the post; ``last`` is the number of the last one put.
+    One on a disk outlives its process. All events up to ``acked`` are with the post; ``last`` is the number of the
+    last one put.
     """
 
     boot: int
@@ -53,6 +55,12 @@ class Spool(Protocol):
     def after(self, seq: int) -> Iterator[tuple[int, Kept]]:
         """The kept events with a number above ``seq``, in order."""
 
+    def programmes(self) -> list[Programme]:
+        """The programmes that are kept, one of a kind and zone, the one put last at the end."""
+
+    def put_programme(self, programme: Programme) -> None:
+        """Keep a programme instead of the one of its kind and zone, whole or not at all. Raises OndijonError."""
+
 
 class MemorySpool:
     """A spool that lives as long as its process."""
@@ -62,6 +70,7 @@ class MemorySpool:
         self.acked = self.last = 0
         self._limit = limit
         self._kept: deque[Kept] = deque()
+        self._programmes: dict[tuple[str, str], Programme] = {}
 
     def put(self, event: Kept) -> int:
         """Keep an event; return its number. Raises SpoolFullError, and keeps all it has."""
@@ -80,6 +89,15 @@ class MemorySpool:
         """The kept events with a number above ``seq``, in order."""
         first = max(seq, self.acked)
         return enumerate(islice(self._kept, first - self.acked, None), first + 1)
+
+    def programmes(self) -> list[Programme]:
+        """The programmes that are kept, the one put last at the end."""
+        return list(self._programmes.values())
+
+    def put_programme(self, programme: Programme) -> None:
+        """Keep a programme instead of the one of its kind and zone."""
+        self._programmes.pop((programme.kind, programme.zone), None)
+        self._programmes[programme.kind, programme.zone] = programme
 
 
 class SpoolFile:
@@ -158,6 +176,19 @@ class DiskSpool:
         for number, *columns in self._file.db.execute(query, (self._gateway, max(seq, self.acked))):
             yield number, Kept(*columns)
 
+    def programmes(self) -> list[Programme]:
+        """The programmes that are kept, the one put last at the end. Raises OndijonError."""
+        query = "SELECT kind, zone, version, hash, indexes, content FROM programme WHERE gateway = ? ORDER BY rowid"
+        with self._file.errors():
+            return [Programme(*columns) for columns in self._file.db.execute(query, (self._gateway,))]
+
+    def put_programme(self, programme: Programme) -> None:
+        """Keep a programme instead of the one of its kind and zone; it is on the disk then. Raises OndijonError."""
+        row = (self._gateway, *msgspec.structs.astuple(programme))
+        with self._file.errors():
+            # One statement is one commit: a crash leaves the one before, or this one.
+            self._file.db.execute("INSERT OR REPLACE INTO programme VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
 
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -166,6 +197,9 @@ CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, boot INTEGER NOT NULL
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept (gateway TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
     at INTEGER NOT NULL, asset TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (gateway, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS programme (gateway TEXT NOT NULL, kind TEXT NOT NULL, zone TEXT NOT NULL,
+    version INTEGER NOT NULL, hash BLOB NOT NULL, indexes BLOB NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (gateway, kind, zone));
 """
 
 

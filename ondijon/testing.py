@@ -34,12 +34,12 @@ from core.event import Event, Source
 from core.inventory import AssetChange
 from core.journal import Durable, Record
 from core.kernel import Inputs, Kernel, Outputs
-from core.operators import Answer, Approve, Asked, Propose, ReleaseAll
+from core.operators import Answer, Approve, Asked, CommandTaken, Propose, ProposeProgramme, ReleaseAll
 from core.person import Login, Person, Role, token
 from core.plugins import Plugin
 from core.reactor import Reactor
 from core.table import HandOver
-from core.wire import Fault, Order, Refused, Reports
+from core.wire import Fault, Order, Programme, Programmed, Refused, Reports, Taken
 
 __all__ = ["City", "MemoryJournal", "Post"]
 
@@ -258,8 +258,9 @@ class Post:
 
     ``plugins`` are names of installed plugins or modules of hooks; ``config`` maps a plugin's name to its
     table. With ``reload`` every plugin's state is stored and restored after each step, and must stay the
-    same. Devices answer each order as executed, unless ``answers`` is False; with ``follows`` they also report
-    the value that was asked, where the verb names a metric for it. ``gate`` is the table ``[gate]``.
+    same. Devices answer each order as executed and take each programme, unless ``answers`` is False; with
+    ``follows`` they also report the value that was asked, where the verb names a metric for it. ``gate`` is the
+    table ``[gate]``.
     """
 
     def __init__(
@@ -299,6 +300,10 @@ class Post:
         self._samples: list[tuple[int, float, int]] = []
         self._next_events: list[Event] = []
         self._reports: list[tuple[str, Reports]] = []
+        self._programmed: list[tuple[str, Programmed]] = []
+        #: What gateways hold, by name, then by kind and zone: on their disks, so it outlives the post.
+        self.held: dict[str, dict[tuple[str, str], Programme]] = {}
+        self._greet()
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._asked: list[tuple[bytes, Asked]] = []
 
@@ -399,6 +404,22 @@ class Post:
             "asked_utc": self.utc,
         }
 
+    def propose_programme(self, token: bytes, kind: str, zone: str, content: Any, **given: Any) -> Answer:
+        """A person asks for a programme: ``content`` as the kind's Struct, or as a plain map; the answer."""
+        raw = msgspec.Raw(msgspec.msgpack.encode(content))
+        fields: dict[str, Any] = {"reason": "a test"} | given
+        return self.ask(ProposeProgramme(**self._request(token), kind=kind, zone=zone, content=raw, **fields))
+
+    def set_programme(self, kind: str, zone: str, content: Any) -> int:
+        """Two persons set a programme, and the gateways take it; its version. Raises AssertionError where refused."""
+        answer = self.propose_programme(self.person("Anne"), kind, zone, content)
+        assert isinstance(answer, CommandTaken), answer
+        if answer.state == "awaiting":
+            answer = self.approve(self.person("Bruno"), answer.command, answer.hash)
+            assert isinstance(answer, CommandTaken), answer
+        self.run(STEP_US / SECOND * 2)
+        return self.kernel.programmes.in_force[kind, zone].version
+
     # -- what persons do of alarms, before the next step
 
     def acknowledge(self, asset: str, code: str, person: str = "Anne") -> Alarm | None:
@@ -420,8 +441,16 @@ class Post:
     def step(self) -> Outputs:
         """One step of the kernel."""
         now = self._at(self.mono)
-        inputs = Inputs(self._hand_over(), self._next_events, self._reports, self._changes, self._asked)
+        inputs = Inputs(
+            self._hand_over(),
+            self._next_events,
+            self._reports,
+            self._changes,
+            self._asked,
+            programmed=self._programmed,
+        )
         self._next_events, self._reports, self._changes, self._asked = [], [], [], []
+        self._programmed = []
         outputs, _ = self.reactor.turn(now, inputs)
         self._keep(outputs)
         self.mono += STEP_US
@@ -458,8 +487,9 @@ class Post:
         """The post is killed and started again: it goes on from its last snapshot and its journal."""
         self.journal.generation += 1
         self._next_events, self._samples, self._reports = [], [], []
-        self._changes, self._asked = [], []
+        self._changes, self._asked, self._programmed = [], [], []
         self.views.clear()
+        self._greet()
         now, names = self._at(self.mono), [plugin.name for plugin in self.plugins]
         self._keep(self._begin(inventory.started(self.kernel.city, names, now.step, now.utc)))
 
@@ -536,10 +566,24 @@ class Post:
         for published in outputs.views:
             self._publish(published)
         if self._answers:
+            for gateway, programme in outputs.programmes:
+                self.held.setdefault(gateway, {})[programme.kind, programme.zone] = programme
+                self._tell_programmes(gateway)
             for gateway, order in outputs.orders:
                 self.report(gateway, order.n)
                 if self._follows and order.lease_ms:
                     self._follow(gateway, order)
+
+    def _greet(self) -> None:
+        """After a handshake gateways tell which programmes they hold."""
+        for gateway in self.kernel.city.assets.gateways if self._answers else ():
+            self._tell_programmes(gateway)
+
+    def _tell_programmes(self, gateway: str) -> None:
+        held = self.held.get(gateway, {}).values()
+        self._programmed.append(
+            (gateway, Programmed(tuple(Taken(p.kind, p.zone, p.version, p.hash) for p in held)))
+        )
 
     def _follow(self, gateway: str, order: Order) -> None:
         metric = self.kernel.numbering.verbs[order.verb].verify_metric

@@ -81,6 +81,7 @@ def picture(now: Status, before: Status, seconds: float) -> Group:
         *_refused(now),
         _hooks(now),
         _alarms(now),
+        *_programmes(now),
         *_views(now),
         *_faults(now),
     )
@@ -150,6 +151,22 @@ def _alarms(now: Status) -> Table:
     for each in load.top[:3]:
         table.add_row("frequent", f"{each.code} {each.asset or 'post'}  {each.count}")
     return table
+
+
+def _programmes(now: Status) -> list[Table]:
+    if not now.programmes:
+        return []
+    table = Table("programme", "zone", "version", "taken", "not by", title="programmes")
+    for each in now.programmes:
+        refused = [f"{gateway} ({code})" for gateway, code in each.refused.items()]
+        table.add_row(
+            each.kind,
+            each.zone or "all others",
+            str(each.version),
+            f"{each.up_to_date} of {each.gateways}",
+            ", ".join([*refused, *each.waiting]),
+        )
+    return [table]
 
 
 def _views(now: Status) -> list[Table]:

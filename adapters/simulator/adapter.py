@@ -49,8 +49,8 @@ class Player:
         self._context = context(max_sockets=sockets + 64)
         self._tick = self._first = self.clock.utc() // TICK_US + 1
         self._began = time.monotonic()
-        self.simulation.begin(self._first)
         self._spools = SpoolFile(run.data / "spool" / f"simulator-{part}.sqlite")
+        # First the programmes that the gateways kept: the lamps were on them all along.
         self.field = Field(
             self.simulation,
             run.endpoints,
@@ -59,6 +59,8 @@ class Player:
             self._spools,
             run.keys(f"simulator-{part}"),
         )
+        self.simulation.begin(self._first)
+        self.field.hush(self.simulation.lost)
         self._waits_since = math.inf
         self._late_s = self._late_most_s = 0.0
 

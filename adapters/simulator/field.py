@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,19 @@ import numpy as np
 import zmq
 
 from adapters.simulator.outbox import METRICS
+from adapters.simulator.settings import Calendar
 from adapters.simulator.simulation import Simulation
 from core.clock import Clock
 from core.errors import WireError
 from core.histogram import Histogram
-from ondijon.gateway import Endpoints, Fault, Gateway, Order, SpoolFullError, Statistics
+from ondijon.gateway import Endpoints, Fault, Gateway, Order, Programme, SpoolFullError, Statistics
 from ondijon.spool import SpoolFile
 
 #: The verb that lamps know.
 DIM = "lamp.dim"
+
+#: The kind of programme that lamps know.
+CALENDAR = "lighting.calendar"
 
 #: What a cabinet's door contact says.
 DOOR_OPENED, DOOR_CLOSED = "lighting.door.opened", "lighting.door.closed"
@@ -61,9 +65,11 @@ class Field:
             gateway.on_welcome(partial(self._welcomed, g))
         self._numbers = [np.full(len(METRICS), _NO_METRIC, np.uint16)] * len(self.gateways)
         self._lamp_at = [self._lamps_of(g) for g in range(len(self.gateways))]
+        for g, gateway in enumerate(self.gateways):
+            gateway.obey(CALENDAR, partial(self._wrong, g), partial(self._run, g))
         self._silent = np.ones(len(self.gateways), bool)
         self._next_alive, self._alive_since = 0, time.monotonic()
-        self.hush(simulation.lost)
+        self.hush(np.zeros(len(self.gateways), bool))
 
     def _lamps_of(self, gateway: int) -> np.ndarray:
         """i64[65,537 at most]: the lamp (by position) at each wire index of a gateway, -1 where there is none.
@@ -132,8 +138,7 @@ class Field:
             return [Fault(0, error.reason)]
         if order.verb != self.gateways[g].verbs.get(DIM):
             return [Fault(index, "unknown_verb") for index in wire.tolist()]
-        lamp_at, lamps = self._lamp_at[g], self.simulation.lamps
-        row = lamp_at[np.minimum(wire, len(lamp_at) - 1)]
+        lamps, row = self.simulation.lamps, self._lamps_at(g, wire)
         answers = (row >= 0) & np.isfinite(value)
         answers[answers] = lamps.powered[row[answers]]
         end = np.where(lease_ms > 0, self.clock.utc() + lease_ms * 1000, 0)
@@ -143,6 +148,33 @@ class Field:
         lamps.order(row[answers], value[answers], end[answers])
         code = np.select([row < 0, ~np.isfinite(value)], ["not_a_lamp", "bad_value"], "no_answer")
         return [Fault(int(wire[i]), str(code[i])) for i in np.flatnonzero(~answers)]
+
+    # -- programmes
+
+    def _wrong(self, g: int, programme: Programme) -> str:
+        """What is wrong with a calendar; nothing: ""."""
+        try:
+            _calendar(programme)
+            rows = self._lamps_at(g, programme.targets())
+        except WireError as error:
+            return error.reason
+        except ValueError:
+            return "bad_calendar"
+        return "" if (rows >= 0).all() else "not_a_lamp"
+
+    def _run(self, g: int, programmes: Sequence[Programme]) -> None:
+        """The lamps behind a gateway hold these from now on. One of a zone goes before that of all the others."""
+        in_order = sorted(programmes, key=lambda each: bool(each.zone))
+        lamp_at = self._lamp_at[g]
+        self.simulation.programme.hold(
+            lamp_at[lamp_at >= 0],
+            [(self._lamps_at(g, each.targets()), _calendar(each)) for each in in_order],
+        )
+
+    def _lamps_at(self, g: int, wire: np.ndarray) -> np.ndarray:
+        """i64[k]: the lamps at wire indexes of a gateway, -1 where there is none."""
+        lamp_at = self._lamp_at[g]
+        return lamp_at[np.minimum(wire, len(lamp_at) - 1)]
 
     # -- events
 
@@ -195,3 +227,8 @@ class Field:
         """The sums of what the gateways counted."""
         names = [field.name for field in msgspec.structs.fields(Statistics)]
         return {name: sum(getattr(gateway.statistics, name) for gateway in self.gateways) for name in names}
+
+
+def _calendar(programme: Programme) -> Calendar:
+    """Its content. Raises ValueError where the lamps could not follow it."""
+    return msgspec.msgpack.decode(programme.content, type=Calendar)

@@ -18,7 +18,7 @@ import astral
 import astral.sun
 import numpy as np
 
-from adapters.simulator.settings import Calendar, Floors, Settings
+from adapters.simulator.settings import Calendar, Delivered, Floors, Settings
 from core.city import City
 from core.errors import CityError, ConfigError
 
@@ -75,10 +75,12 @@ class Programme:
         lon, lat = city.centre
         self._observer = astral.Observer(lat, lon)
         self._depression = settings.depression_deg
-        self._calendars = settings.calendars
-        self._calendar = _calendar_of(city, settings.calendars)[
+        self._calendars: list[Calendar] = list(settings.calendars)
+        self._delivered = _calendar_of(city, settings.calendars)[
             np.minimum(city.assets.commune[lamps], len(city.communes.names))
         ]
+        self._calendar = self._delivered.copy()
+        self._deliverable = len(settings.calendars)
         self._late_s = (clock * (CLOCKS_S + 1)).astype(np.int64)
         conflict = _of_lamps(city, "conflict", lamps).astype(bool)
         self._conflict = conflict
@@ -88,6 +90,19 @@ class Programme:
         self._second = -1
         self._table: list[list[int]] = []
         self._level = np.zeros(len(lamps))
+
+    def hold(self, lamps: np.ndarray, calendars: Sequence[tuple[np.ndarray, Calendar]]) -> None:
+        """``lamps`` i64[k] hold the calendar that names them last, from now on; else what they were delivered with."""
+        self._calendar[lamps] = self._delivered[lamps]
+        for of, calendar in calendars:
+            if calendar not in self._calendars:
+                self._calendars.append(calendar)
+            self._calendar[of] = self._calendars.index(calendar)
+        # Those that nobody holds any more are forgotten, but for those that a lamp may go back to.
+        used = np.union1d(np.arange(self._deliverable), self._calendar)
+        self._calendars = [self._calendars[i] for i in used.tolist()]
+        self._calendar = np.searchsorted(used, self._calendar)
+        self._noon, self._second, self._table = None, -1, []
 
     def at(self, utc: int) -> np.ndarray:
         """f64[n]: the level (%) of each lamp at ``utc`` µs of city time. Do not change it."""
@@ -155,7 +170,7 @@ def _micros(at: datetime.datetime) -> int:
     return int(at.timestamp()) * SECOND
 
 
-def _calendar_of(city: City, calendars: Sequence[Calendar]) -> np.ndarray:
+def _calendar_of(city: City, calendars: Sequence[Delivered]) -> np.ndarray:
     """i64[communes + 1]: the calendar of each commune, and of what lies in none. Raises ConfigError."""
     names = city.communes.names
     out = np.full(len(names) + 1, next(i for i, each in enumerate(calendars) if not each.communes))

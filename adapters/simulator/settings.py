@@ -26,13 +26,39 @@ class Rule(Strict):
     level_pct: Level
     order: str = ""
 
+    def __post_init__(self) -> None:
+        if _after_noon(self.start) >= _after_noon(self.end):
+            raise ValueError(
+                f"the rule from {self.start} must end later in the same night, not at {self.end}"
+            )
+        _check_order(self.level_pct, self.order)
+
 
 class Calendar(Strict):
-    """The programme that the lamps of some communes hold; without ``communes``, of all the others."""
+    """A programme of lamps, as a device takes it; a level of 0 needs an ``order``."""
 
-    communes: tuple[str, ...] = ()
     level_pct: Level = 100
     rules: tuple[Rule, ...] = ()
+    order: str = ""
+
+    def __post_init__(self) -> None:
+        _check_order(self.level_pct, self.order)
+
+
+class Delivered(Calendar):
+    """The programme that the lamps of some communes were delivered with; without ``communes``, all the others."""
+
+    communes: tuple[str, ...] = ()
+
+
+def _after_noon(clock: str) -> int:
+    hour, minute = clock.split(":")
+    return (int(hour) * 60 + int(minute) - 720) % 1440
+
+
+def _check_order(level_pct: int, order: str) -> None:
+    if level_pct == 0 and not order:
+        raise ValueError("a level of 0 needs an order")
 
 
 class Floors(Strict):
@@ -72,8 +98,8 @@ class Settings(Strict):
     """The whole table.
 
     ``processes`` share the gateways; ``linger_ms`` is a gateway's patience before it sends a frame;
-    ``calendars``, ``floors`` and ``depression_deg`` are the programme stored in the lamps: give them what
-    ``[plugins.lighting]`` says. ``rise_s`` and ``fade_s`` last from 0 to 100 % and back. ``standby_pct`` of a
+    ``calendars``, ``floors`` and ``depression_deg`` are the programme that the lamps were delivered with: give them
+    what ``[plugins.lighting]`` says. ``rise_s`` and ``fade_s`` last from 0 to 100 % and back. ``standby_pct`` of a
     lamp's power does not dim; ``standby_w`` is drawn when it is out. ``report_s`` is how often a lamp
     reports without a change, ``meter_s`` a cabinet, ``alive_s`` a sensor; ``repeat_s`` how often a sensor
     repeats that somebody is there; ``welcome_s`` how long all reports after a handshake are spread.
@@ -84,7 +110,7 @@ class Settings(Strict):
     linger_ms: Annotated[float, msgspec.Meta(ge=0, le=5000)] = 50.0
     movers: Movers = Movers()
     faults: Faults = Faults()
-    calendars: tuple[Calendar, ...] = (Calendar(rules=(Rule(start="22:00", end="05:00", level_pct=70),)),)
+    calendars: tuple[Delivered, ...] = (Delivered(rules=(Rule(start="22:00", end="05:00", level_pct=70),)),)
     floors: Floors = Floors()
     depression_deg: Annotated[float, msgspec.Meta(ge=0, le=12)] = 3.0
     rise_s: Annotated[float, msgspec.Meta(gt=0)] = 1.0

@@ -1,4 +1,4 @@
-"""Calendars as programmes: what each lamp does by itself from dusk to dawn, in µs UTC.
+"""What a calendar means, night by night: what each lamp does by itself from dusk to dawn, in µs UTC.
 
 Rules speak local time and machines UTC. On two nights a year local times are missing or come twice; all
 conversions go through ``instant``, which never goes back: no rule is lost, lasts an hour too long, or
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -119,13 +120,17 @@ def instant(day: datetime.date, clock: str, zone: ZoneInfo) -> int:
     return first
 
 
-def year_hours(calendar: Calendar, place: Place, year: int) -> dict[int, float]:
-    """Hours a year at each level (%), from the night of the 15th of each month (within 0.5 % of all 365)."""
+def year_nights(place: Place, year: int) -> tuple[Night, ...]:
+    """The nights of the 15th of each month: they stand for all 365 (within 0.5 %)."""
+    return tuple(night_of(datetime.date(year, month, 15), place) for month in range(1, 13))
+
+
+def year_hours(calendar: Calendar, nights: Sequence[Night], zone: ZoneInfo) -> dict[int, float]:
+    """Hours a year at each level (%), where ``nights`` stand for all."""
     out: dict[int, float] = {}
-    for month in range(1, 13):
-        night = night_of(datetime.date(year, month, 15), place)
-        for level, hours in programme(calendar, night, place.zone).hours().items():
-            out[level] = out.get(level, 0.0) + hours * 365 / 12
+    for night in nights:
+        for level, hours in programme(calendar, night, zone).hours().items():
+            out[level] = out.get(level, 0.0) + hours * 365 / len(nights)
     return out
 
 

@@ -11,12 +11,14 @@ from ondijon import (
     Layer,
     Merge,
     Metric,
+    ProgrammeKind,
     Reads,
     Text,
     Verb,
     View,
 )
-from plugins.lighting.settings import LEASE_MAX_S, Settings
+from plugins.lighting.schedule import CALENDAR
+from plugins.lighting.settings import LEASE_MAX_S, Calendar, Settings
 from plugins.lighting.state import State
 from plugins.lighting.vocabulary import (
     Cabinet,
@@ -28,6 +30,7 @@ from plugins.lighting.vocabulary import (
     FaultFound,
     Lamp,
     PresenceSensor,
+    ProgrammeChanged,
     SummaryRow,
 )
 
@@ -163,6 +166,16 @@ AUTHORISATIONS = (
     ),
 )
 
+#: What persons set, and devices then run by themselves.
+PROGRAMMES = (
+    ProgrammeKind(
+        name=CALENDAR,
+        targets="lamp",
+        content=Calendar,
+        text=Text(fr="Calendrier d'éclairage", en="Lighting calendar"),
+    ),
+)
+
 #: What is silent may be so because nothing comes through.
 NETWORK = ("gateway_silent", "link_cut", "switch_down")
 
@@ -200,14 +213,19 @@ DECLARATION = Declaration(
     text=Text(fr="Éclairage public", en="Street lighting"),
     config=Settings,
     state=State,
+    state_version=2,
     ticks={"calendar": 10.0, "dim": 0.2, "energy": 5.0, "faults": 10.0},
     # Only what must be noticed at once comes in batches; power and heartbeats are looked up in the table.
-    reads=Reads(metrics=("presence_sensor.presence", "cabinet.energy")),
+    reads=Reads(
+        events={"post.programme.changed": ProgrammeChanged},
+        metrics=("presence_sensor.presence", "cabinet.energy"),
+    ),
     assets=ASSETS,
     metrics=METRICS,
     events=EVENTS,
     verbs=VERBS,
     authorisations=AUTHORISATIONS,
+    programmes=PROGRAMMES,
     alarms=ALARMS,
     views=(View(name="lighting.summary", row=SummaryRow), View(name="lighting.energy", row=EnergyRow)),
     layers=(Layer(metric="lamp.level", text=Text(fr="Éclairage", en="Lighting")),),

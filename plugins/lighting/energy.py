@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from plugins.lighting.calendar import Night, year_hours
 from plugins.lighting.vocabulary import EnergyRow
 
 if TYPE_CHECKING:
     from ondijon import Batch, Now
     from plugins.lighting import settings
     from plugins.lighting.park import Lamps, Park
+    from plugins.lighting.settings import Calendar
     from plugins.lighting.state import State
 
 #: A pause of the post longer than this (s) is in the meters but not in the model: the meters begin anew.
@@ -39,14 +41,13 @@ class Account(enum.IntEnum):
 
 
 class Year(NamedTuple):
-    """What the calendars alone mean over a year, lamps in service only.
+    """What the lamps alone mean over a year, those in service only.
 
-    ``night_h`` hours from dusk to dawn; ``calendar_kwh``; ``power_w`` at 100 %; ``lux_m2`` the sum of
-    illuminance times lit area (lx·m²); ``area_m2``.
+    ``night_h`` hours from dusk to dawn; ``power_w`` at 100 %; ``lux_m2`` the sum of illuminance times lit area
+    (lx·m²); ``area_m2``.
     """
 
     night_h: float
-    calendar_kwh: float
     power_w: float
     lux_m2: float
     area_m2: float
@@ -58,23 +59,31 @@ def power_w(level_pct: np.ndarray, full_w: np.ndarray, standby_pct: float) -> np
     return np.where(level_pct > 0, full_w * part, 0.0)
 
 
-def year(lamps: Lamps, hours: Sequence[dict[int, float]], assumed: settings.Energy) -> Year:
-    """Sum up a year from the ``hours`` that each calendar spends at each level (%)."""
+def year(lamps: Lamps, nights: Sequence[Night], assumed: settings.Energy) -> Year:
+    """Sum up the lamps, and a year of which ``nights`` stand for all."""
     works = lamps.in_service
-    watt_hours = np.zeros(len(lamps))
-    for i, at_level in enumerate(hours):
-        mine = lamps.calendar == i
-        for level, lasting in at_level.items():
-            drawn = power_w(lamps.held_pct(level), lamps.power_w, assumed.standby_pct)
-            watt_hours += mine * lasting * drawn
     area = assumed.lit_area_m2 * int(works.sum())
     return Year(
-        night_h=sum(hours[0].values()),
-        calendar_kwh=float(watt_hours[works].sum()) / 1000,
+        night_h=sum(night.dawn - night.dusk for night in nights) / 3.6e9 * 365 / len(nights),
         power_w=float(lamps.power_w[works].sum()),
         lux_m2=float(lamps.illuminance_lx[works].sum()) * assumed.lit_area_m2,
         area_m2=area,
     )
+
+
+def calendar_kwh(park: Park, calendars: Sequence[Calendar]) -> float:
+    """kWh a year of the ``calendars`` [communes + 1] alone, lamps in service only."""
+    lamps, standby = park.lamps, park.settings.energy.standby_pct
+    watt_hours = 0.0
+    # In their order: sums of floats depend on it, and a replay must find the same.
+    for each in dict.fromkeys(calendars):
+        mine = (
+            np.isin(lamps.commune, [i for i, other in enumerate(calendars) if other == each])
+            & lamps.in_service
+        )
+        for level, lasting in year_hours(each, park.nights, park.place.zone).items():
+            watt_hours += lasting * float(power_w(lamps.held_pct(level), lamps.power_w, standby)[mine].sum())
+    return watt_hours / 1000
 
 
 def accrue(park: Park, state: State, now: Now) -> None:
@@ -157,7 +166,12 @@ def row(park: Park, state: State) -> EnergyRow:
             uncertainty_kwh(state.ledger.metered_kwh, park.cabinets.meter_class_pct), metered
         ),
         d_p=power_density(park.yearly),
-        d_e=annual_energy(park.yearly, float(total[Account.MODELLED]), float(total[Account.CALENDAR])),
+        d_e=annual_energy(
+            park.yearly.area_m2,
+            state.schedule.year_kwh,
+            float(total[Account.MODELLED]),
+            float(total[Account.CALENDAR]),
+        ),
         assumed_lit_area_m2=park.settings.energy.lit_area_m2,
         assumed_luminance_coefficient=park.settings.energy.luminance_coefficient,
     )
@@ -178,10 +192,10 @@ def power_density(yearly: Year) -> float:
     return yearly.power_w / yearly.lux_m2 if yearly.lux_m2 else 0.0
 
 
-def annual_energy(yearly: Year, modelled_kwh: float, calendar_kwh: float) -> float:
+def annual_energy(area_m2: float, year_kwh: float, modelled_kwh: float, calendar_kwh: float) -> float:
     """D_E = Σ(P·t) / A in kWh/(m²·year), EN 13201-5:2015: the calendars' year, times what presence adds."""
     presence = modelled_kwh / calendar_kwh if calendar_kwh > 0 else 1.0
-    return yearly.calendar_kwh * presence / yearly.area_m2 if yearly.area_m2 else 0.0
+    return year_kwh * presence / area_m2 if area_m2 else 0.0
 
 
 def _begin_anew(state: State) -> None:

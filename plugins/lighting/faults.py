@@ -131,7 +131,7 @@ def _lamp_draw(park: Park, state: State, table: TableView) -> Draw:
     expected = energy.power_w(state.schedule.base_pct, lamps.power_w, park.settings.energy.standby_pct)
     # What was sampled before its cabinet came back tells of the outage, not of the lamp.
     returned = np.append(state.health.returned_utc, 0)[lamps.cabinet]
-    since = np.maximum(state.schedule.changed_utc[lamps.calendar], returned) + _settle_us(park)
+    since = np.maximum(state.schedule.changed_utc[lamps.commune], returned) + _settle_us(park)
     return Draw(measured, utc, fresh & (utc >= since) & lamps.in_service, expected)
 
 

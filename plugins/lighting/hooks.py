@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from ondijon import Batch, City, Declaration, Now, Proposal, Publish, TableView, hookimpl
+from ondijon import Batch, City, Declaration, Event, Now, Proposal, Publish, TableView, hookimpl
 from plugins.lighting import energy, faults, park, presence, schedule, service, summary
 from plugins.lighting.declaration import DECLARATION
 from plugins.lighting.park import Park
 from plugins.lighting.settings import Settings
-from plugins.lighting.state import State, fitted, fresh
+from plugins.lighting.state import State, fitted, fresh, migrated
 
 #: Key of the only row of each view.
 WHOLE_CITY = "city"
@@ -30,7 +31,22 @@ def prepare(city: City, config: Settings) -> Park:
 @hookimpl
 def start(fixed: Park, state: State | None) -> State:
     """An empty ledger and no lease, or what there was, fitted to the park."""
-    return fresh(fixed) if state is None else fitted(state, fixed)
+    begun = fresh(fixed) if state is None else fitted(state, fixed)
+    schedule.reckon(fixed, begun)
+    return begun
+
+
+@hookimpl
+def migrate(state: Mapping[str, Any], version: int) -> Mapping[str, Any]:
+    """From version 1, when calendars stood in the settings alone."""
+    return migrated(state, version)
+
+
+@hookimpl
+def on_events(now: Now, events: Sequence[Event], fixed: Park, state: State) -> Iterable[Proposal]:
+    """Persons have set a calendar: the devices follow it from now on, and so does all that is reckoned of them."""
+    schedule.approve(fixed, state, [event.data for event in events])
+    return schedule.follow(fixed, state, now)
 
 
 @hookimpl

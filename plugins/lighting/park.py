@@ -10,7 +10,7 @@ import numpy as np
 from ondijon import NONE, City, dimming
 from plugins.lighting import calendar, classes, energy
 from plugins.lighting.graph import lamp_graph
-from plugins.lighting.settings import Settings
+from plugins.lighting.settings import Calendar, Settings
 
 #: The year whose nights stand for all: dusk and dawn move by seconds from one year to the next.
 YEAR = 2026
@@ -21,14 +21,15 @@ class Lamps:
     """Columns over all lamps, in the order of ``asset``; retired ones keep their place.
 
     ``asset`` u32 ascending; ``position`` u32[all assets] leads back (NONE: not a lamp). ``cabinet`` u32
-    positions (the number of cabinets: none feeds it); ``calendar`` u16; ``power_w``, ``old_power_w``,
-    ``old_hours``, ``illuminance_lx`` f64; ``floor_pct`` u8; ``conflict``, ``in_service`` bool.
+    positions (the number of cabinets: none feeds it); ``commune`` u16 (the number of communes: it lies in none);
+    ``power_w``, ``old_power_w``, ``old_hours``, ``illuminance_lx`` f64; ``floor_pct`` u8; ``conflict``,
+    ``in_service`` bool.
     """
 
     asset: np.ndarray
     position: np.ndarray
     cabinet: np.ndarray
-    calendar: np.ndarray
+    commune: np.ndarray
     power_w: np.ndarray
     old_power_w: np.ndarray
     old_hours: np.ndarray
@@ -78,10 +79,15 @@ class Cabinets:
 
 @dataclass(frozen=True)
 class Park:
-    """What the hooks get as ``fixed``. ``yearly`` holds what the calendars alone mean over a year."""
+    """What the hooks get as ``fixed``. ``delivered`` [communes + 1]: the calendar that the devices of each commune, and
+    those in none, were delivered with; ``nights`` stand for a year, ``yearly`` is what follows from them.
+    """
 
     settings: Settings
     place: calendar.Place
+    communes: tuple[str, ...]
+    delivered: tuple[Calendar, ...]
+    nights: tuple[calendar.Night, ...]
     lamps: Lamps
     sensors: Sensors
     cabinets: Cabinets
@@ -93,14 +99,17 @@ def build(city: City, settings: Settings) -> Park:
     zone = ZoneInfo(city.description.timezone)
     place = calendar.Place(*city.centre, zone, settings.depression_deg)
     lamps = _lamps(city, settings)
-    hours = [calendar.year_hours(each, place, YEAR) for each in settings.calendars]
+    nights = calendar.year_nights(place, YEAR)
     return Park(
         settings=settings,
         place=place,
+        communes=tuple(city.communes.names),
+        delivered=_delivered(city, settings),
+        nights=nights,
         lamps=lamps,
         sensors=_sensors(city, settings, lamps),
         cabinets=_cabinets(city, lamps),
-        yearly=energy.year(lamps, hours, settings.energy),
+        yearly=energy.year(lamps, nights, settings.energy),
     )
 
 
@@ -119,7 +128,7 @@ def _lamps(city: City, settings: Settings) -> Lamps:
         asset=asset,
         position=_position(asset, len(assets)),
         cabinet=np.where(cabinet == NONE, len(cabinets), cabinet).astype(np.uint32),
-        calendar=_calendar_of(city, settings)[np.minimum(assets.commune[asset], len(city.communes.names))],
+        commune=np.minimum(assets.commune[asset], len(city.communes.names)),
         power_w=_attribute(city, "lamp", "power_w", np.float64),
         old_power_w=_attribute(city, "lamp", "old_power_w", np.float64),
         old_hours=_attribute(city, "lamp", "old_hours", np.float64),
@@ -165,17 +174,17 @@ def _cabinets(city: City, lamps: Lamps) -> Cabinets:
     )
 
 
-def _calendar_of(city: City, settings: Settings) -> np.ndarray:
-    """u16[communes + 1]: the calendar of each commune, and of what lies in none."""
+def _delivered(city: City, settings: Settings) -> tuple[Calendar, ...]:
+    """[communes + 1]: the calendar that the settings give each commune, and what lies in none."""
     names = city.communes.names
-    others = next(i for i, each in enumerate(settings.calendars) if not each.communes)
-    out = np.full(len(names) + 1, others, np.uint16)
-    for i, each in enumerate(settings.calendars):
+    others = next(each for each in settings.calendars if not each.communes)
+    out: list[Calendar] = [others] * (len(names) + 1)
+    for each in settings.calendars:
         for name in each.communes:
             if name not in names:
                 raise ValueError(f"a calendar names the commune {name!r}; the city has {', '.join(names)}.")
-            out[names.index(name)] = i
-    return out
+            out[names.index(name)] = each
+    return tuple(out)
 
 
 def _floors(installed: np.ndarray, conflict: np.ndarray, settings: Settings) -> np.ndarray:

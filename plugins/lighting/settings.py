@@ -49,14 +49,23 @@ class Rule(Strict, frozen=True):
 
 
 class Calendar(Strict, frozen=True):
-    """The rules of some communes; without ``communes``, of all that no other calendar names.
-
-    From dusk to dawn lamps burn at ``level_pct``; where rules hold, at the lowest of theirs.
+    """A programme of the kind ``lighting.calendar``. From dusk to dawn lamps burn at ``level_pct``; where rules hold,
+    at the lowest of theirs. As for a rule, a level of 0 needs the mayor's ``order``.
     """
 
-    communes: tuple[str, ...] = ()
     level_pct: Percent = 100
     rules: tuple[Rule, ...] = ()
+    order: str = ""
+
+    def __post_init__(self) -> None:
+        if self.level_pct == 0 and not self.order:
+            raise ValueError("a level of 0 needs the mayor's decision: give its reference as `order`")
+
+
+class Delivered(Calendar, frozen=True):
+    """What the devices of some communes held when they were installed; without ``communes``, of all the others."""
+
+    communes: tuple[str, ...] = ()
 
 
 class Presence(Strict, frozen=True):
@@ -124,7 +133,7 @@ class Settings(Strict, frozen=True):
     """The whole table. ``depression_deg``: how far below the horizon the sun stands at dusk and dawn."""
 
     depression_deg: Annotated[float, msgspec.Meta(ge=0, le=12)] = 3.0
-    calendars: tuple[Calendar, ...] = (Calendar(rules=(Rule(start="22:00", end="05:00", level_pct=70),)),)
+    calendars: tuple[Delivered, ...] = (Delivered(rules=(Rule(start="22:00", end="05:00", level_pct=70),)),)
     presence: Presence = Presence()
     floors: Floors = Floors()
     faults: Faults = Faults()

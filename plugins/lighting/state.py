@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 import numpy as np
 
 from plugins.lighting.park import Park
+from plugins.lighting.settings import Calendar
 
 
 class Watch(msgspec.Struct):
@@ -18,10 +22,14 @@ class Watch(msgspec.Struct):
 class Schedule(msgspec.Struct):
     """What devices do by themselves. ``night``: it is dark.
 
-    ``level_pct`` i16[calendars] (-1 by day) changed at ``changed_utc`` i64[calendars] µs; ``base_pct``
-    u8[lamps] is their programme's level, ``keep_pct`` u8[lamps] what the silence of their sensors asks for.
+    ``approved``: the calendars that persons set since the devices were delivered, by commune ("": all without one of
+    their own); ``year_kwh`` is what those in force mean over a year. ``level_pct`` i16[communes + 1] (-1 by day)
+    changed at ``changed_utc`` i64[communes + 1] µs; ``base_pct`` u8[lamps] is their programme's level, ``keep_pct``
+    u8[lamps] what the silence of their sensors asks for.
     """
 
+    approved: dict[str, Calendar]
+    year_kwh: float
     night: bool
     level_pct: np.ndarray
     changed_utc: np.ndarray
@@ -100,12 +108,14 @@ class State(msgspec.Struct):
 def fresh(park: Park) -> State:
     """The state before the first step: day, no lease, an empty ledger."""
     lamps, cabinets = len(park.lamps), len(park.cabinets)
-    calendars = len(park.settings.calendars)
+    communes = len(park.delivered)
     return State(
         Schedule(
+            approved={},
+            year_kwh=0.0,
             night=False,
-            level_pct=np.full(calendars, -1, np.int16),
-            changed_utc=np.zeros(calendars, np.int64),
+            level_pct=np.full(communes, -1, np.int16),
+            changed_utc=np.zeros(communes, np.int64),
             base_pct=np.zeros(lamps, np.uint8),
             keep_pct=np.zeros(lamps, np.uint8),
         ),
@@ -164,10 +174,23 @@ def fitted(state: State, park: Park) -> State:
         new[:, cabinets] = 0.0
         new[:, -1] = old[:, -1]
     if len(state.schedule.level_pct) != len(wanted.schedule.level_pct):
-        # Other calendars: the next tick finds out what they say.
+        # Other communes: the next tick finds out what their calendars say.
         wanted.schedule.level_pct[:] = -1
         wanted.schedule.changed_utc[:] = 0
     return wanted
+
+
+def migrated(state: Mapping[str, Any], version: int) -> dict[str, Any]:
+    """The fields of today's state from those of ``version`` 1, which kept a level for each calendar of the settings."""
+    schedule = {
+        **state["schedule"],
+        "approved": {},
+        "year_kwh": 0.0,
+        # Of no commune yet: `fitted` makes room, and the next tick finds out.
+        "level_pct": np.empty(0, np.int16),
+        "changed_utc": np.empty(0, np.int64),
+    }
+    return {**state, "schedule": schedule}
 
 
 def _watch(n: int) -> Watch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -32,11 +34,19 @@ class Cabinet(msgspec.Struct, frozen=True):
 
 
 class CalendarChanged(msgspec.Struct, frozen=True):
-    """The programme of some communes (none named: all the others) went to another level; by day 0 %."""
+    """The calendar of some communes (none named: of what lies in none) went to another level; by day 0 %."""
 
     communes: list[str]
     level_pct: int
     night: bool
+
+
+class ProgrammeChanged(msgspec.Struct, frozen=True):
+    """What this trade reads of ``post.programme.changed``."""
+
+    kind: str
+    zone: str
+    content: dict[str, Any]
 
 
 class FaultFound(msgspec.Struct, frozen=True):

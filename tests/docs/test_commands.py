@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from core import commands, desk, operators
+from core import commands, deliveries, desk, operators, programmes
 from tests.docs.pages import ROOT, first_arguments, named, numbers, section, table, tables
 
 PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
@@ -16,7 +16,7 @@ def first_names(text: str) -> list[str]:
 
 
 def test_every_refusal_is_documented() -> None:
-    files = ("core/gate.py", "core/desk.py", "core/person.py")
+    files = ("core/gate.py", "core/desk.py", "core/person.py", "core/programmes.py")
     there = {code for file in files for code in first_arguments(file, "Refusal")}
     told = first_names(section(PAGE, "## Refusals"))
     assert len(told) == len(set(told))
@@ -52,4 +52,6 @@ def test_every_record_is_documented() -> None:
         desk.APPROVAL,
         desk.AUTHORISED,
         desk.REQUEST,
+        programmes.PROGRAMME,
+        deliveries.PROGRAMMED,
     }

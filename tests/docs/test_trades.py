@@ -37,6 +37,9 @@ def test_a_trades_page_holds_its_declaration(name: str) -> None:
     assert {
         verb: (named(row[1]), numbers(row[2]), numbers(row[3])) for verb, row in by_name("verb").items()
     } == {verb.name: ([verb.targets], {verb.low, verb.high}, {verb.lease_max_s}) for verb in declared.verbs}
+    assert {kind: (named(row[1]), named(row[2])) for kind, row in by_name("programme").items()} == {
+        kind.name: ([kind.targets], list(kind.content.__struct_fields__)) for kind in declared.programmes
+    }
     assert {code: int(row[1]) for code, row in by_name("alarm").items()} == {
         alarm.code: alarm.priority for alarm in declared.alarms
     }

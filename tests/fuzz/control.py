@@ -40,6 +40,11 @@ def _holds(decode: Callable[[bytes], msgspec.Struct], message: msgspec.Struct) -
             assert error.reason == "bad_order"
         else:
             assert len(indexes) == len(values)
+    elif isinstance(message, wire.Programme):
+        try:
+            assert message.targets().tobytes() == message.indexes
+        except WireError as error:
+            assert error.reason == "bad_programme"
 
 
 def seeds() -> list[bytes]:
@@ -59,6 +64,9 @@ def seeds() -> list[bytes]:
         wire.BeatBack(1, True),
         wire.Order(1, 2, "2-1", 0, b"\1\0", np.array([80.0]).tobytes(), 1000, 5),
         wire.EventAck(1, 2),
+        wire.Programme("lighting.calendar", "Dijon", 3, bytes(32), b"\1\0", b"\x80"),
+        wire.Programmed(()),
+        wire.Programmed((wire.Taken("lighting.calendar", "", 2, bytes(32), "older"),)),
         wire.Refused("mistyped", "what", "next"),
     ]
     bad = [

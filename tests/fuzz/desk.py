@@ -8,7 +8,7 @@ import msgspec
 
 from core import operators
 from core.errors import WireError
-from core.operators import Approve, Propose, ReleaseAll
+from core.operators import Approve, Propose, ProposeProgramme, ReleaseAll
 from core.wire import Refused
 from ondijon.testing import City, Post
 from tests.fuzz.target import Target
@@ -38,11 +38,11 @@ def check(data: bytes) -> None:
     logged_in = asked.token == LOGGED_IN
     if logged_in:
         asked = msgspec.structs.replace(asked, token=post.person("anna"), epoch=1, asked_utc=post.utc)
-    before = len(post.orders)
+    before = len(post.orders), dict(post.kernel.programmes.in_force)
     answer = post.ask(asked)
     assert operators.decode_answer(operators.encode(answer)) == answer
     if isinstance(answer, Refused):
-        assert len(post.orders) == before
+        assert (len(post.orders), post.kernel.programmes.in_force) == before
     else:
         assert logged_in
     if len(post.journal.records) > ENOUGH:
@@ -68,6 +68,21 @@ def seeds() -> list[bytes]:
             Propose(token=token, verb="lamp.dim", targets=("L0001",), lease_s=0.0, reason="r", **given),
             Approve(token=token, command="1-1", hash=bytes(32), **given),
             ReleaseAll(token=token, zone="Voisine", **given),
+            *(
+                ProposeProgramme(
+                    token=token,
+                    kind="lighting.calendar",
+                    zone="Voisine",
+                    content=msgspec.Raw(msgspec.msgpack.encode(content)),
+                    reason="r",
+                    **given,
+                )
+                for content in (
+                    {"level_pct": 50, "rules": [{"start": "22:00", "end": "05:00", "level_pct": 10}]},
+                    {"level_pct": 0, "order": "2026-1"},
+                    {"level_pct": 0},
+                )
+            ),
         )
     ]
 

@@ -11,6 +11,7 @@ from core.commands import OpenCommand
 from core.errors import JournalError
 from core.field import Place
 from core.holds import Held
+from core.programmes import Programme
 from core.snapshot import Snapshot
 from tests.fuzz.target import Target
 
@@ -48,6 +49,9 @@ def seeds() -> list[bytes]:
         asked={"person anna": [(9, 3)]},
         places={"gw": Place(1, 2, 3)},
         serving=b"\x01\x02",
+        programmes=(
+            Programme(id="1-2", kind="lighting.calendar", zone="", by="anna", reason="r", created_utc=9),
+        ),
     )
     return [snapshot.encode(made), _NOTE.encode(), verifier_key("test", bytes(32)).encode()]
 

@@ -43,6 +43,7 @@ def seeds() -> list[bytes]:
         link.Said("gw-1", 7, said),
         link.Numbered("register.msgpack", 3, 1, 9),
         link.Tell([("gw-1", b"\x80"), ("gw-2", said)]),
+        link.Tell([("gw-1", b"\x80")], keep=False),
         link.Alive(3),
     ]
     return [*(link.encode(message) for message in messages), link.Descriptor(3, 1, 5, 9).pack()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -28,6 +28,7 @@ class Edges:
         self.endpoints = Endpoints(*(f"tcp://127.0.0.1:{port}" for port in ports))
         self.said: list[wire.FromGateway] = []
         self.hellos: list[wire.Hello] = []
+        self.programmed: list[wire.Programmed] = []
         self.route = b""
         self.known = True
 
@@ -44,6 +45,8 @@ class Edges:
                     socket.send_multipart([route, wire.encode(welcome)])
                 elif isinstance(message, wire.Beat):
                     socket.send_multipart([route, wire.encode(wire.BeatBack(1, self.known))])
+                elif isinstance(message, wire.Programmed):
+                    self.programmed.append(message)
                 else:
                     self.said.append(message)
 
@@ -173,3 +176,31 @@ def test_a_context_without_room_says_what_to_do(edges: Edges) -> None:
             Gateway("gw", edges.endpoints, Clock(origin_now()), small)
     finally:
         small.destroy(linger=0)
+
+
+def test_programmes_are_told_after_the_handshake_and_when_they_change(
+    gateway: Gateway, edges: Edges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Sequence[wire.Programme]] = []
+    gateway.obey("trial.plan", lambda programme: "", runs.append)
+    together(gateway, edges, lambda: edges.programmed == [wire.Programmed(())])
+    sent = wire.Programme("trial.plan", "Dijon", 1, bytes(32), b"\1\0", b"\x80")
+    edges.tell(sent)
+    told = wire.Programmed((wire.Taken("trial.plan", "Dijon", 1, bytes(32)),))
+    together(gateway, edges, lambda: edges.programmed[-1] == told)
+    assert runs == [[], [sent]]
+    assert gateway.spool.programmes() == [sent]
+    edges.tell(wire.Programme("snow.plough", "", 1, bytes(32), b"", b"\x80"))
+    together(gateway, edges, lambda: len(edges.programmed[-1].programmes) == 2)
+    assert edges.programmed[-1].programmes[1].code == "unknown_kind"
+    assert (gateway.statistics.programmes, gateway.statistics.programmes_refused) == (1, 1)
+    edges.tell(wire.BeatBack(2, False))
+    before = len(edges.programmed)
+    together(gateway, edges, lambda: len(edges.programmed) > before)
+
+
+def test_programmes_are_told_again_by_and_by(
+    gateway: Gateway, edges: Edges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateways, "RETELL_S", 0.1)
+    together(gateway, edges, lambda: len(edges.programmed) >= 3)

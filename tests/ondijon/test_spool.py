@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import OndijonError
+from core.wire import Programme
 from ondijon.spool import Kept, MemorySpool, Spool, SpoolFile, SpoolFullError
 
 
@@ -106,3 +107,62 @@ while True:
     spool = SpoolFile(tmp_path / "spool.sqlite").spool("gw")
     assert spool.last >= last
     assert [seq for seq, _ in spool.after(0)] == list(range(1, spool.last + 1))
+
+
+def programme(version: int, zone: str = "", content: bytes = b"\x80") -> Programme:
+    return Programme("trial.plan", zone, version, bytes([version % 256]) * 32, b"\1\0", content)
+
+
+def test_a_programme_takes_the_place_of_the_one_of_its_kind_and_zone(make: Callable[[int], Spool]) -> None:
+    spool = make(100)
+    for each in (programme(1), programme(1, "Dijon"), programme(2)):
+        spool.put_programme(each)
+    assert spool.programmes() == [programme(1, "Dijon"), programme(2)], "the one put last at the end"
+    spool.put(kept(1))
+    spool.forget(1)
+    assert len(spool.programmes()) == 2
+
+
+def test_programmes_on_a_disk_stay_each_with_its_gateway(tmp_path: Path) -> None:
+    file = SpoolFile(tmp_path / "spool.sqlite")
+    file.spool("one").put_programme(programme(1))
+    file.spool("other").put_programme(programme(7))
+    file.close()
+    again = SpoolFile(tmp_path / "spool.sqlite")
+    assert again.spool("one").programmes() == [programme(1)]
+    assert again.spool("other").programmes() == [programme(7)]
+    again.db.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(OndijonError, match="the spool fails"):
+        again.spool("one").put_programme(programme(2, content=bytes(16_384)))
+    assert again.spool("one").programmes() == [programme(1)], "whole or not at all"
+    again.close()
+
+
+def test_a_programme_that_was_told_survives_a_kill_whole(tmp_path: Path) -> None:
+    """Killed in the midst of it, again and again: what lies there then is one version, whole, and not an older one."""
+    script = f"""
+import sys
+from pathlib import Path
+from core.wire import Programme
+from ondijon.spool import SpoolFile
+spool = SpoolFile(Path({str(tmp_path / "spool.sqlite")!r})).spool("gw")
+version = max((each.version for each in spool.programmes()), default=0)
+while True:
+    version += 1
+    spool.put_programme(Programme("trial.plan", "", version, bytes(32), b"", str(version).encode() * 2000))
+    print(version, flush=True)
+"""
+    told = 0
+    for n in range(5):
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        for _ in range(10 + n):
+            told = int(child.stdout.readline())
+        os.kill(child.pid, signal.SIGKILL)
+        told = max([told, *(int(line) for line in child.stdout.read().split("\n")[:-1])])
+        child.wait()
+        file = SpoolFile(tmp_path / "spool.sqlite")
+        (held,) = file.spool("gw").programmes()
+        file.close()
+        assert held.version >= told
+        assert held.content == str(held.version).encode() * 2000

@@ -39,6 +39,7 @@ class Post:
         self.routes: dict[str, bytes] = {}
         self.reports: list[wire.Reports] = []
         self.told: list[wire.FieldEvent] = []
+        self.programmed: dict[str, wire.Programmed] = {}
         self.frames = 0
 
     def turn(self) -> None:
@@ -70,6 +71,9 @@ class Post:
             self.reports.append(message)
         elif isinstance(message, wire.FieldEvent):
             self.told.append(message)
+        elif isinstance(message, wire.Programmed):
+            name = next(name for name, known in self.routes.items() if known == route)
+            self.programmed[name] = message
 
     def order(
         self,
@@ -179,3 +183,68 @@ def test_samples_go_out_and_orders_are_obeyed(
     field.hush(~lost & False)
     together(post, field, lambda: post.reports[-1].executed == 6)
     field.close()
+
+
+def programme(version: int, zone: str, content: object, wires: list[int]) -> wire.Programme:
+    indexes = np.array(wires, "<u2").tobytes()
+    return wire.Programme(
+        "lighting.calendar", zone, version, bytes([version]) * 32, indexes, wire.encode(content)
+    )
+
+
+def test_cabinets_take_programmes_and_their_lamps_follow_them(
+    city: City, evening: int, context: zmq.Context[zmq.Socket[bytes]], tmp_path: Path
+) -> None:
+    settings = Settings(processes=1, fade_s=1.0, faults=Faults(0, 0, 0, 0, 0, 0))
+    clock = Clock(Origin(evening * TICK_US, time.monotonic_ns()))
+    post = Post(city, context)
+
+    def started() -> Field:
+        simulation = Simulation(city, settings, 9)
+        spools = SpoolFile(tmp_path / "spool.sqlite")
+        field = Field(simulation, post.endpoints, clock, context, spools)
+        simulation.begin(evening)
+        return field
+
+    field = started()
+    lamps = field.simulation.district.lamps
+    mine = np.flatnonzero(lamps.gateway == 0)
+    gateway = field.gateways[0].name
+    together(post, field, lambda: post.programmed.get(gateway) == wire.Programmed(()))
+
+    def sent(each: wire.Programme) -> str:
+        """Send it; the code with which it is answered."""
+        post.programmed.pop(gateway)
+        post.events.send_multipart([post.routes[gateway], wire.encode(each)])
+        together(post, field, lambda: gateway in post.programmed)
+        told = {taken.zone: taken for taken in post.programmed[gateway].programmes}[each.zone]
+        assert told.hash == each.hash
+        return told.code
+
+    def levels(of: Field) -> np.ndarray:
+        for tick in range(evening, evening + 20):
+            of.simulation.step(tick)
+        return of.simulation.lamps.level_pct
+
+    before = levels(field)
+    wires = lamps.wire[mine].tolist()
+    assert sent(programme(1, "", {"level_pct": 90}, wires)) == ""
+    assert sent(programme(2, "Ville", {"level_pct": 95}, wires[:3])) == ""
+    assert sent(programme(3, "", {"level_pct": 85}, wires)) == ""
+    wanted = before.copy()
+    floor = field.simulation.programme._floor
+    wanted[mine] = np.maximum(floor[mine], 85)
+    wanted[mine[:3]] = np.maximum(floor[mine[:3]], 95)
+    np.testing.assert_array_equal(levels(field), wanted)
+
+    night = {"rules": [{"start": "05:00", "end": "22:00", "level_pct": 50}]}
+    assert sent(programme(4, "", night, wires)) == "bad_calendar"
+    assert sent(programme(5, "", {"level_pct": 0}, wires)) == "bad_calendar", "nobody decided that"
+    assert sent(programme(6, "", {"level_pct": 50}, [*wires, 60_000])) == "not_a_lamp"
+    assert sent(programme(2, "", {"level_pct": 50}, wires)) == "older"
+    np.testing.assert_array_equal(levels(field), wanted)
+    field.close()
+
+    again = started()
+    np.testing.assert_array_equal(again.simulation.lamps.level_pct, wanted)
+    again.close()

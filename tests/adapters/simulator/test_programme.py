@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adapters.simulator.programme import CLOCKS_S, Programme
-from adapters.simulator.settings import Calendar, Rule, Settings
+from adapters.simulator.settings import Delivered, Rule, Settings
 from core.city import City
 from core.errors import ConfigError
 from plugins.lighting import calendar as trade_calendar
@@ -59,7 +59,7 @@ def test_lamps_hold_the_programme_that_the_trade_believes_in(city: City) -> None
     lamps = programme(city, ours)
     for at in range(micros(2026, 1, 1, 12, 10), micros(2026, 12, 31, 12, 0), 37 * 3600 * 1_000_000):
         night = trade_calendar.night_at(at, theirs.place)
-        levels = [trade_calendar.programme(c, night, PARIS).level_at(at) for c in theirs.settings.calendars]
+        levels = [trade_calendar.programme(c, night, PARIS).level_at(at) for c in theirs.delivered]
         wanted = schedule.base_pct(
             theirs, np.array([-1 if level is None else level for level in levels], np.int16)
         )
@@ -76,8 +76,8 @@ def test_clocks_differ_by_some_seconds(city: City) -> None:
 def test_an_unknown_commune_is_named(city: City) -> None:
     settings = Settings(
         calendars=(
-            Calendar(),
-            Calendar(communes=("Atlantis",), rules=(Rule(start="22:00", end="05:00", level_pct=50),)),
+            Delivered(),
+            Delivered(communes=("Atlantis",), rules=(Rule(start="22:00", end="05:00", level_pct=50),)),
         )
     )
     with pytest.raises(ConfigError, match="Atlantis"):

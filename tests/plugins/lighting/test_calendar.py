@@ -109,7 +109,9 @@ def test_a_year_has_the_known_burning_hours() -> None:
         for night in (night_of(datetime.date(2026, 1, 1) + datetime.timedelta(i), DIJON) for i in range(365))
     )
     assert 4050 < exact < 4150, "domains.md: 4,100 h a year"
-    assert sum(calendar.year_hours(LATE, DIJON, 2026).values()) == pytest.approx(exact, rel=0.005)
+    assert sum(
+        calendar.year_hours(LATE, calendar.year_nights(DIJON, 2026), DIJON.zone).values()
+    ) == pytest.approx(exact, rel=0.005)
 
 
 def test_beyond_the_polar_circle_it_is_dark_for_days_or_not_at_all() -> None:

@@ -12,7 +12,6 @@ from ondijon.testing import Post
 from plugins.lighting import energy
 from plugins.lighting.calendar import year_hours
 from plugins.lighting.energy import Account, Year
-from plugins.lighting.park import YEAR
 
 MakePost = Callable[..., Post]
 CABINETS = ["A0001", "A0002", "A0003"]
@@ -32,22 +31,23 @@ def test_uncertainty_adds_as_squares() -> None:
 
 def test_indicators_of_en_13201_5() -> None:
     # 10 lamps of 40 W light 240 m² each to 15 lx for 4,100 h.
-    year = Year(night_h=4100, calendar_kwh=1640, power_w=400, lux_m2=15 * 2400, area_m2=2400)
+    year = Year(night_h=4100, power_w=400, lux_m2=15 * 2400, area_m2=2400)
     assert energy.power_density(year) == pytest.approx(400 / 36_000)
-    assert energy.annual_energy(year, 0, 0) == pytest.approx(1640 / 2400)
-    assert energy.annual_energy(year, 110, 100) == pytest.approx(1.1 * 1640 / 2400)
+    assert energy.annual_energy(2400, 1640, 0, 0) == pytest.approx(1640 / 2400)
+    assert energy.annual_energy(2400, 1640, 110, 100) == pytest.approx(1.1 * 1640 / 2400)
 
 
 def test_a_year_of_a_calendar_by_hand(make_post: MakePost) -> None:
     """M4 keeps 40 % (M6), conflict M4 67 % (M5), P3 40 % (P5)."""
     off = [{"rules": [{"start": "22:00", "end": "05:00", "level_pct": 0, "order": "test"}]}]
-    park = make_post(calendars=off).plugins[0].fixed
+    plugin = make_post(calendars=off).plugins[0]
+    park = plugin.fixed
     lamps, night = park.lamps, park.yearly.night_h
-    put_out = year_hours(park.settings.calendars[0], park.place, YEAR)[0]
+    put_out = year_hours(park.delivered[0], park.nights, park.place.zone)[0]
     conflict_w = lamps.power_w[lamps.conflict].sum()
     floor = 0.05 + 0.95 * 0.67
     by_hand = lamps.power_w.sum() * (night - put_out) + conflict_w * floor * put_out
-    assert park.yearly.calendar_kwh == pytest.approx(by_hand / 1000)
+    assert plugin.state.schedule.year_kwh == pytest.approx(by_hand / 1000)
 
 
 def test_one_hour_at_seventy_percent_by_hand(post: Post) -> None:

@@ -33,7 +33,7 @@ def test_a_change_is_an_event_and_moves_only_its_communes(make_post: MakePost) -
     assert base(post)[20:].tolist() == [40] * 10
     said = [event.data for event in post.events_of("lighting.calendar.changed")]
     assert [(each.communes, each.level_pct) for each in said] == [
-        ([], 70),
+        (["Petite-Ville"], 70),
         (["Voisine"], 100),
         (["Voisine"], 20),
     ]
