@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from core.declaration import Declaration, Retention
 from core.errors import ConfigError
 from core.plugins import expected
 
@@ -85,6 +87,27 @@ class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     approve_s: Annotated[float, msgspec.Meta(ge=10, le=300)] = 300.0
 
 
+class PrivacyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[privacy]``: ``days`` gives retention classes of the trades another time than they declare."""
+
+    days: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}
+
+    def classes(self, declarations: Iterable[Declaration]) -> list[Retention]:
+        """The retention classes of the trades, each with the days that hold here. Raises ConfigError."""
+        declared = {each.name: each for declaration in declarations for each in declaration.retention}
+        unknown = sorted(set(self.days) - set(declared))
+        if unknown:
+            raise ConfigError(
+                f"no allowed plugin declares the retention {unknown[0]!r}.",
+                where="[privacy] days",
+                next=f"Declared are: {', '.join(sorted(declared)) or 'none'}.",
+            )
+        return [
+            msgspec.structs.replace(each, days=self.days.get(name, each.days))
+            for name, each in declared.items()
+        ]
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -101,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     edges: EdgesConfig = EdgesConfig()
     journal: JournalConfig = JournalConfig()
     gate: GateConfig = GateConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}

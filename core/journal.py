@@ -250,24 +250,10 @@ class SqliteJournal:
 
     def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
         """Committed records above ``after``, read over a connection of its own."""
-        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        query = (
-            "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? AND ? IN ('', kind) ORDER BY seq"
-        )
-        try:
-            for seq, *columns in db.execute(query, (after, kind)):
-                yield seq, Record(*columns)
-        except sqlite3.Error as error:
-            raise self._damaged(f"{error}") from error
-        finally:
-            db.close()
+        return read(self.path, after, kind)
 
     def _damaged(self, what: str) -> JournalError:
-        return JournalError(
-            f"damaged: {what}.",
-            where=str(self.path),
-            next="Keep this file, and restore the backup; `ondijon audit verify` tells how far each is whole.",
-        )
+        return _damaged(self.path, what)
 
     def truncate(self, before: int) -> None:
         """Forget records below ``before``, up to the last signed head before both that and the oldest snapshot.
@@ -397,3 +383,25 @@ class SqliteJournal:
     def failed(self) -> Exception | None:
         """Why the journal stopped, or None while it works."""
         return self._failure
+
+
+def read(path: Path, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
+    """The committed records of a journal's file above ``after``, in order; all, or those of one ``kind``."""
+    query = "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? AND ? IN ('', kind) ORDER BY seq"
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            for seq, *columns in db.execute(query, (after, kind)):
+                yield seq, Record(*columns)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise _damaged(path, f"{error}") from error
+
+
+def _damaged(path: Path, what: str) -> JournalError:
+    return JournalError(
+        f"damaged: {what}.",
+        where=str(path),
+        next="Keep this file, and restore the backup; `ondijon audit verify` tells how far each is whole.",
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import availability, commands, inventory, proposals, state, vocabulary
+from core import availability, commands, inventory, proposals, sealed, state, vocabulary
 from core.alarm_state import Change, Data
 from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
@@ -612,6 +612,8 @@ class Kernel:
 
 def _bounded(data: object, most: int, what: str) -> None:
     """Raise where ``data`` cannot be stored or told, or is too large: better here than in the journal."""
+    if isinstance(data, msgspec.Struct):
+        sealed.check(data, what)
     size = len(msgspec.msgpack.encode(data))
     if size > most:
         raise PluginError(f"{what} has {size} bytes, at most {most} are taken.")

@@ -82,6 +82,46 @@ class ReleaseAll(Request, frozen=True, kw_only=True, tag="release_all"):
     zone: Annotated[str, msgspec.Meta(max_length=120)] = ""
 
 
+class Personal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """Something is asked of a person's data: of the ``subject`` as gateways name them, or of their pseudonym.
+
+    ``token`` says who asks; without one it is ``by``, who has the machine's own right to the vault. ``why`` is
+    journaled.
+    """
+
+    token: Annotated[bytes, msgspec.Meta(max_length=TOKEN_MAX)] = b""
+    by: Name
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
+    why: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
+
+
+class ReadPersonal(Personal, frozen=True, kw_only=True, tag="read_personal"):
+    """What is kept of a person will be read: journaled before it is."""
+
+
+class ErasePersonal(Personal, frozen=True, kw_only=True, tag="erase_personal"):
+    """Erase all that is kept of a person, for ever."""
+
+
+class PersonalRead(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_read", tag_field="type"
+):
+    """The reading is in the journal under ``record``. ``persons``: the pseudonyms that the subject has."""
+
+    record: int
+    persons: list[str]
+
+
+class PersonalErased(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_erased", tag_field="type"
+):
+    """So many ``keys`` are erased, of these ``persons`` (pseudonyms); ``record`` of the journal says so (0: none was)."""
+
+    record: int
+    persons: list[str]
+    keys: int
+
+
 class CommandTaken(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="command_taken", tag_field="type"
 ):
@@ -100,14 +140,17 @@ class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rel
 
 
 Asked = Propose | Approve | ReleaseAll
-Answer = ChangesTaken | CommandTaken | Released | Refused
+AskedPersonal = ReadPersonal | ErasePersonal
+Answer = ChangesTaken | CommandTaken | Released | PersonalRead | PersonalErased | Refused
 
-_request = msgspec.msgpack.Decoder(ChangeAssets | Propose | Approve | ReleaseAll)
+_request = msgspec.msgpack.Decoder(
+    ChangeAssets | Propose | Approve | ReleaseAll | ReadPersonal | ErasePersonal
+)
 _answer = msgspec.msgpack.Decoder(Answer)
 encode = msgspec.msgpack.Encoder().encode
 
 
-def decode_request(data: bytes) -> ChangeAssets | Asked:
+def decode_request(data: bytes) -> ChangeAssets | Asked | AskedPersonal:
     """What a tool asks. Raises WireError."""
     try:
         return _request.decode(data)  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from core.clock import Clock, Origin
-from core.config import EdgesConfig, GateConfig, JournalConfig
+from core.config import EdgesConfig, GateConfig, JournalConfig, PrivacyConfig
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -35,6 +35,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     edges: EdgesConfig
     journal: JournalConfig = JournalConfig()
     gate: GateConfig = GateConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     origin: Origin
     step_us: int
     seed: int
@@ -55,6 +56,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def status_ipc(self) -> str:
         """Where the kernel publishes its status and the map's layers."""
         return f"ipc://{self.folder}/status"
+
+    @property
+    def vault(self) -> Path:
+        """The folder of the keys of personal values."""
+        return self.data / "vault"
 
     @property
     def loans(self) -> Path:

@@ -18,16 +18,18 @@ from core import plugins as plugin_host
 from core import run as runs
 from core import snapshot as snapshots
 from core.clock import Now
-from core.errors import JournalError, OndijonError
+from core.errors import JournalError, OndijonError, VaultError
 from core.field import FieldEvents, Place
 from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
 from core.kernel import Inputs, Kernel, Outputs
 from core.person import load_login
+from core.privacy import Privacy
 from core.reactor import Reactor
 from core.run import Run
 from core.snapshot import Snapshot
+from core.vault import Vault
 
 log = structlog.get_logger()
 
@@ -59,14 +61,8 @@ class Service:
         for plugin in plugins:
             plugin.configure(run.plugin_config.get(plugin.name, {}))
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        self.kernel = Kernel(
-            city,
-            plugins,
-            self.journal.generation,
-            run.seed,
-            gate=run.gate,
-            login=load_login(run.gate.login_key),
-        )
+        login = load_login(run.gate.login_key)
+        self.kernel = Kernel(city, plugins, self.journal.generation, run.seed, gate=run.gate, login=login)
         self.kernel.register.check_room(run.edges.slots)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
         self.views = status.Views()
@@ -77,7 +73,10 @@ class Service:
         self._stopping = False
         self._told, self._saved = time.monotonic(), 0.0
         places = self._resume(snapshot)
-        field = FieldEvents(declarations, self.kernel.city.assets, places)
+        vault = Vault(run.vault, run.privacy.classes(declarations))
+        self._note_faults(vault.faults)
+        self.privacy = Privacy(vault, self.journal, login)
+        field = FieldEvents(declarations, self.kernel.city.assets, places, vault)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, field)
 
     def _resume(self, snapshot: Snapshot | None) -> Mapping[str, Place]:
@@ -143,9 +142,11 @@ class Service:
         away = [
             ("witness_away", {"witness": where, "why": why}) for where, why in self.journal.witnesses_away()
         ]
+        away += self.privacy.troubles()
         inputs = msgspec.structs.replace(self.intake.take(), troubles=away)
         self._step = step
         now = self._now(step)
+        self._look_after_persons(now)
         self._count_ages(inputs)
         try:
             outputs, last = self.reactor.turn(now, inputs)
@@ -156,6 +157,16 @@ class Service:
         self._let_out(outputs, last)
         self._note(outputs)
         self._periodically()
+
+    def _look_after_persons(self, now: Now) -> None:
+        for asker, asked in self.intake.take_personal():
+            if said := self.privacy.take(asker, asked, now):
+                self.intake.answer(asker, *said)
+        try:
+            for asker, answer, seq in self.privacy.turn(now):
+                self.intake.answer(asker, answer, seq)
+        except VaultError as error:
+            self._note_faults([str(error)])
 
     def _note(self, outputs: Outputs) -> None:
         for published in outputs.views:
@@ -239,6 +250,7 @@ class Service:
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()
         self.journal.close()
+        self.privacy.vault.close()
         self.intake.stop()
         self.run.report("kernel").write_bytes(msgspec.json.encode(final))
 

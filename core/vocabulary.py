@@ -113,6 +113,7 @@ ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
+    _alarm("vault_locked", 2, "Données personnelles verrouillées", "Personal data are locked"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
 )
 

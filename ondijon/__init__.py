@@ -42,6 +42,7 @@ from core.declaration import (  # noqa: E402
     Merge,
     Metric,
     Reads,
+    Retention,
     Text,
     Verb,
     View,
@@ -51,6 +52,7 @@ from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
 from core.inventory import AssetChange  # noqa: E402
 from core.proposals import Clear, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
+from core.sealed import Sealed  # noqa: E402
 from core.table import Column, TableView  # noqa: E402
 
 __version__ = "0.1.0"
@@ -86,6 +88,8 @@ __all__ = [
     "Raise",
     "Reads",
     "Release",
+    "Retention",
+    "Sealed",
     "Serves",
     "Source",
     "Streets",
