@@ -22,6 +22,7 @@ from core.inventory import AssetChange
 from core.wire import Refused
 from ondijon.streets import StreetMap
 
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of the file, as people write it."""
 
