@@ -66,11 +66,14 @@ class EdgesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[journal]``: under which ``name`` its heads are signed, and the folders of the ``witness`` who keeps them.
 
-    A witness belongs to the city, not to who runs the post: else it proves nothing.
+    A witness belongs to the city, not to who runs the post: else it proves nothing. Events are kept for
+    ``keep_days``, and for ``ledger_days`` what audit and contracts need; 0 keeps them for ever.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,60}\Z")] = "ondijon"
     witness: list[Path] = []
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_600)] = 366
+    ledger_days: Annotated[int, msgspec.Meta(ge=0, le=36_600)] = 3_660
 
 
 class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

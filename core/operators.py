@@ -115,7 +115,7 @@ class PersonalRead(
 class PersonalErased(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_erased", tag_field="type"
 ):
-    """So many ``keys`` are erased, of these ``persons`` (pseudonyms); ``record`` of the journal says so (0: none was)."""
+    """So many ``keys`` of ``persons`` (pseudonyms) are erased; ``record`` of the journal says so (0: none was)."""
 
     record: int
     persons: list[str]

@@ -29,6 +29,7 @@ from core.privacy import Privacy
 from core.reactor import Reactor
 from core.run import Run
 from core.snapshot import Snapshot
+from core.truncation import Truncation
 from core.vault import Vault
 
 log = structlog.get_logger()
@@ -51,9 +52,9 @@ class Service:
         self.clock = run.clock()
         city = cities.load(run.city)
         plugins = plugin_host.load(run.plugins, run.plugin_folder)
-        self.journal: Journal = SqliteJournal(
-            run.data, self._on_durable, run.journal.name, run.journal.witness
-        )
+        journal = SqliteJournal(run.data, self._on_durable, run.journal.name, run.journal.witness)
+        self.journal: Journal = journal
+        self.truncation = Truncation(journal, run.journal.keep_days, run.journal.ledger_days)
         declarations = [plugin.declaration for plugin in plugins]
         kinds = {kind.name: kind for declaration in declarations for kind in declaration.assets}
         city = inventory.resume(city, self.journal, kinds)
@@ -109,6 +110,7 @@ class Service:
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.intake.start()
+        self.truncation.start()
         log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
         while (step := self._wait_for_grid()) is not None:
             self._check_threads()
@@ -249,6 +251,7 @@ class Service:
         self._save()
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()
+        self.truncation.close()
         self.journal.close()
         self.privacy.vault.close()
         self.intake.stop()

@@ -1,4 +1,4 @@
-"""Personal data in a running post: told by a gateway in clear, found in no file, reported, erased, killed in between."""
+"""Personal data in a running post: told in clear, found in no file, reported, erased, killed in between."""
 
 from __future__ import annotations
 
