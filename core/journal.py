@@ -271,10 +271,13 @@ class SqliteJournal:
             first = self._db.execute("SELECT min(seq) FROM journal").fetchone()[0] or head
         # A part at a time: no commit shall wait for all of it. The oldest go first.
         for last in [*range(first + PART - 1, head, PART), head]:
-            with self._disk, self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
-                self._db.execute("DELETE FROM checkpoint WHERE seq < ?", (last if last == head else 0,))
+            with self._disk:
+                if self._closing:
+                    return
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    self._db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+                    self._db.execute("DELETE FROM checkpoint WHERE seq < ?", (last if last == head else 0,))
             time.sleep(0.001)
 
     def _needed(self) -> int:
@@ -336,7 +339,8 @@ class SqliteJournal:
             self._lock.notify()
         self._writer.join()
         self._keeper.close()
-        self._db.close()
+        with self._disk:
+            self._db.close()
 
     def _write(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import availability, commands, inventory, proposals, sealed, state, vocabulary
+from core import availability, commands, inventory, job_clocks, proposals, sealed, state, vocabulary
 from core.alarm_state import Change, Data
 from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
@@ -24,6 +24,7 @@ from core.errors import CityError, PluginError, WireError
 from core.event import CHAIN_MAX, Event, Source
 from core.gate import Gate
 from core.inventory import AssetChange
+from core.job_clocks import ClockChanged, JobClocks
 from core.journal import Record
 from core.operators import Answer, Asked, ChangesTaken
 from core.person import Login
@@ -33,7 +34,7 @@ from core.snapshot import Snapshot
 from core.table import HandOver, Table, TableView
 from core.tail import Again, Tail
 from core.topology import Topology
-from core.wire import TEXT_MAX, Order, Refused, Reports
+from core.wire import TEXT_MAX, Name, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for, commands are compared with the table, and leases end.
 SWEEP = 1 * SECOND
@@ -133,6 +134,7 @@ class Kernel:
         }
         self._kind_owners = {kind.name: d.name for d in declarations for kind in d.assets}
         self.availability = Availability(len(city.assets))
+        self.clocks = JobClocks()
         self._swept = 0
         self._troubles: set[str] = set()
         self._alarms_refused = 0
@@ -184,6 +186,9 @@ class Kernel:
             self.gate.restore(snapshot.authorised, snapshot.asked)
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
+            self.clocks.restore(snapshot.clocks)
+        for clock in tail.clocks:
+            self.clocks.again(clock)
         for said in tail.serving:
             self.availability.again(said)
         self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
@@ -396,6 +401,8 @@ class Kernel:
                     self._publish(plugin, proposal, outputs)
                 case proposals.Serves():
                     self._serves(plugin, proposal, now, outputs)
+                case proposals.Clock():
+                    self._clock(plugin, proposal, now, outputs)
         except Exception as error:
             # Whatever is wrong with a proposal, the step and the other trades go on.
             plugin.errors += 1
@@ -443,6 +450,12 @@ class Kernel:
                 plugin.name, proposal.state, proposal.reason[:TEXT_MAX], changed.astype("<u4").tobytes()
             )
             outputs.records.append(availability.record(now.step, now.utc, said))
+
+    def _clock(self, plugin: Plugin, proposal: proposals.Clock, now: Now, outputs: Outputs) -> None:
+        job = msgspec.convert(proposal.job, Name)
+        changed = ClockChanged(plugin.name, job, proposal.state, proposal.reason[:TEXT_MAX])
+        if self.clocks.set(changed):
+            outputs.records.append(job_clocks.record(now.step, now.utc, changed))
 
     def _command(
         self, plugin: Plugin, proposal: proposals.Command | proposals.Release, now: Now, outputs: Outputs

@@ -157,7 +157,7 @@ class Plugin:
                 raise PluginError(
                     f"{hook} returned {type(proposal).__name__}, not a proposal.",
                     where=f"plugin {self.name}",
-                    next="Return Emit, Command, Release, Raise, Clear, Publish or Serves.",
+                    next="Return Emit, Command, Release, Raise, Clear, Publish, Serves or Clock.",
                 )
         if len(proposals) > PROPOSALS_MAX:
             self.dropped += len(proposals) - PROPOSALS_MAX

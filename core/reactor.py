@@ -98,6 +98,7 @@ class Reactor:
             asked=self.kernel.gate.rates.stored(),
             places=dict(places),
             serving=self.kernel.availability.states.tobytes(),
+            clocks=self.kernel.clocks.stored(),
         )
         assets = self.kernel.city.assets
         # Once a day also where it is the same: the journal keeps all since it was saved last.

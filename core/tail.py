@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from core import availability
+from core import availability, job_clocks
 from core.availability import ServiceChanged
 from core.commands import COMMAND, Leased, OpenCommand
 from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
 from core.errors import JournalError
 from core.event import Event, Source
 from core.field import Place
+from core.job_clocks import ClockChanged
 from core.journal import Journal, Record
 from core.snapshot import Snapshot
 from core.vocabulary import AlarmChanged, CommandEnded
@@ -47,6 +48,7 @@ class Tail(msgspec.Struct):
     leased: dict[str, Leased] = {}
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
+    clocks: list[ClockChanged] = []
     authorised: list[Authorised] = []
 
 
@@ -133,6 +135,8 @@ def _take(
         _take_command(record, tail)
     elif record.kind == availability.SERVICE and record.step > step:
         tail.serving.append(availability.decode(record.data))
+    elif record.kind == job_clocks.JOB and record.step > step:
+        tail.clocks.append(job_clocks.decode(record.data))
     elif record.kind == CONSUMED:
         data = _of_ranges(_ranges.decode(record.data), waiting)
         if record.step > step and data:

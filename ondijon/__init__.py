@@ -51,7 +51,7 @@ from core.errors import OndijonError, PluginError  # noqa: E402
 from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
 from core.inventory import AssetChange  # noqa: E402
-from core.proposals import Clear, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
+from core.proposals import Clear, Clock, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
 from core.sealed import Sealed  # noqa: E402
 from core.table import Column, TableView  # noqa: E402
 
@@ -70,6 +70,7 @@ __all__ = [
     "Batch",
     "City",
     "Clear",
+    "Clock",
     "Column",
     "Command",
     "Declaration",

@@ -48,6 +48,7 @@ def seeds() -> list[bytes]:
         asked={"person anna": [(9, 3)]},
         places={"gw": Place(1, 2, 3)},
         serving=b"\x01\x02",
+        clocks={"roads": {"J-1": "stopped"}},
     )
     return [snapshot.encode(made), _NOTE.encode(), verifier_key("test", bytes(32)).encode()]
 

@@ -14,6 +14,7 @@ from tests.fuzz import (
     journals,
     links,
     registers,
+    sealed_values,
     states,
 )
 
@@ -28,6 +29,7 @@ ALL = (
     desk.TARGET,
     states.TARGET,
     journals.TARGET,
+    sealed_values.TARGET,
     configs.TARGET,
     *inventories.TARGETS,
 )
