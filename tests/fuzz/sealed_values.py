@@ -31,7 +31,7 @@ def check(data: bytes) -> None:
     try:
         value = _sealed.decode(data)
         assert isinstance(vault.open(value), Closed), "nobody can seal but the vault"
-        assert sealed.unseal(value, bytes(32)) is Closed.DAMAGED
+        assert sealed.unseal(value, b"\1" * 32) is Closed.DAMAGED
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         pass
     try:
