@@ -39,12 +39,12 @@ from core.person import Login, Person, Role, token
 from core.plugins import Plugin
 from core.privacy import Line, Privacy
 from core.reactor import Reactor
-from core.sealed import Sealed
+from core.sealed import Closed, Sealed
 from core.table import HandOver
 from core.vault import Vault
 from core.wire import Fault, Order, Refused, Reports
 
-__all__ = ["City", "MemoryJournal", "Post"]
+__all__ = ["City", "Closed", "MemoryJournal", "Post"]
 
 STEP_US = 50_000
 
