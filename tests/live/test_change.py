@@ -125,4 +125,4 @@ def test_without_a_kernel_the_command_says_so(
     file.write_text(json.dumps([NEW]))
     done = quick("city", "change", file, post.run.folder)
     assert done.exit_code == 70
-    assert "the list may still be taken" in done.output
+    assert "what was asked may still be done" in done.output
