@@ -71,12 +71,18 @@ def write(source: Path, first: int, through: int, head: bytes, dropped: list[str
     finally:
         db.close()
     digest = hashlib.sha256(new.read_bytes()).hexdigest()
-    for each in (new, folder):
-        descriptor = os.open(each, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+    _sync(new)
     new.rename(path)
+    _sync(folder)
     return Truncated(first, through, base64.b64encode(head).decode(), path.name, digest, records, dropped)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _free(path: Path) -> Path:
@@ -89,8 +95,16 @@ def _free(path: Path) -> Path:
 
 
 def files(data: Path) -> list[Path]:
-    """The ledgers of a data folder, oldest first."""
-    return sorted((data / FOLDER).glob("*.sqlite"))
+    """The ledgers that a data folder's journal names, itself or in a ledger, oldest first; others are not its own."""
+    found: set[Path] = set()
+    waiting = [data / "journal.sqlite"]
+    while waiting:
+        for _, record in journal.read(waiting.pop(), 0, TRUNCATED):
+            path = data / FOLDER / decode(record.data).ledger
+            if path not in found and path.exists():
+                found.add(path)
+                waiting.append(path)
+    return sorted(found)
 
 
 def newest(path: Path) -> int:

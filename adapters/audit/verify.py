@@ -146,7 +146,7 @@ def verify(folder: Path, key: str, witness: Sequence[str] = ()) -> Finding:
 
 def _verify(
     db: sqlite3.Connection, name: str, public: bytes, shown: dict[int, set[bytes]]
-) -> tuple[Finding, list[dict]]:
+) -> tuple[Finding, list[tuple[int, dict]]]:
     heads = {}
     for seq, head, text in db.execute("SELECT seq, head, note FROM checkpoint ORDER BY seq"):
         note = read_note(text)
@@ -170,7 +170,7 @@ def _verify(
             raise ForgedError(
                 f"the head of {max(known)} records was {what}; the journal ends with {found.last}."
             )
-    return found, [each for seq, each in told if seq > start]
+    return found, [(seq, each) for seq, each in told if seq > start]
 
 
 def _truncations(db: sqlite3.Connection) -> list[tuple[int, dict]]:
@@ -200,11 +200,12 @@ def _start(first: int, heads: dict[int, bytes], told: list[tuple[int, dict]]) ->
     return start
 
 
-def _check_ledgers(folder: Path, told: list[dict], found: Finding) -> None:
+def _check_ledgers(folder: Path, told: list[tuple[int, dict]], found: Finding) -> None:
     """Each ledger that was announced, here or in a ledger, is as it was written; or the post said it dropped it."""
-    waiting, dropped = list(told), set()
+    waiting, dropped = dict(told), set()
     while waiting:
-        each = waiting.pop()
+        # The newest first: what dropped a ledger is known before it is asked for.
+        each = waiting.pop(max(waiting))
         dropped |= set(each["dropped"])
         if each["ledger"] in dropped:
             continue
@@ -217,8 +218,7 @@ def _check_ledgers(folder: Path, told: list[dict], found: Finding) -> None:
         found.outlived += each["records"]
         db = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
         try:
-            # The newest first: what dropped a ledger is known before it is asked for.
-            waiting += [each for _, each in _truncations(db)]
+            waiting |= dict(_truncations(db))
         finally:
             db.close()
 
