@@ -6,7 +6,7 @@ in the run's folder; who may command says the person's token in each request.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,6 +18,9 @@ from core.wire import TEXT_MAX, U63, Name, Refused
 #: Changes of the inventory in one list, and what a message may measure (bytes).
 CHANGES_MAX = 5_000
 MESSAGE_MAX = 8 << 20
+
+#: Who a person is, as gateways name them, or their pseudonym.
+Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
 #: Targets of one command.
 TARGETS_MAX = 100_000
@@ -83,24 +86,32 @@ class ReleaseAll(Request, frozen=True, kw_only=True, tag="release_all"):
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
-    """Something is asked of a person's data: of the ``subject`` as gateways name them, or of their pseudonym.
+    """Something is asked of personal data. ``why`` is journaled.
 
-    ``token`` says who asks; without one it is ``by``, who has the machine's own right to the vault. ``why`` is
-    journaled.
+    ``token`` says who asks; without one it is ``by``, who has the machine's own right to the vault.
     """
 
     token: Annotated[bytes, msgspec.Meta(max_length=TOKEN_MAX)] = b""
     by: Name
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
     why: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
 
 class ReadPersonal(Personal, frozen=True, kw_only=True, tag="read_personal"):
-    """What is kept of a person will be read: journaled before it is."""
+    """What is kept of a person, as gateways name them or by their pseudonym, will be read: journaled before it is."""
+
+    subject: Subject
 
 
 class ErasePersonal(Personal, frozen=True, kw_only=True, tag="erase_personal"):
     """Erase all that is kept of a person, for ever."""
+
+    subject: Subject
+
+
+class OpenPersonal(Personal, frozen=True, kw_only=True, tag="open_personal"):
+    """Open what is sealed in the event of one ``record`` of the journal."""
+
+    record: U63
 
 
 class PersonalRead(
@@ -110,6 +121,16 @@ class PersonalRead(
 
     record: int
     persons: list[str]
+
+
+class PersonalOpened(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_opened", tag_field="type"
+):
+    """The opened ``fields`` of the event, and why others stay ``closed``. The reading is in the journal."""
+
+    record: int
+    fields: dict[str, Any]
+    closed: dict[str, str]
 
 
 class PersonalErased(
@@ -140,12 +161,10 @@ class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rel
 
 
 Asked = Propose | Approve | ReleaseAll
-AskedPersonal = ReadPersonal | ErasePersonal
-Answer = ChangesTaken | CommandTaken | Released | PersonalRead | PersonalErased | Refused
+AskedPersonal = ReadPersonal | ErasePersonal | OpenPersonal
+Answer = ChangesTaken | CommandTaken | Released | PersonalRead | PersonalErased | PersonalOpened | Refused
 
-_request = msgspec.msgpack.Decoder(
-    ChangeAssets | Propose | Approve | ReleaseAll | ReadPersonal | ErasePersonal
-)
+_request = msgspec.msgpack.Decoder(ChangeAssets | Asked | AskedPersonal)
 _answer = msgspec.msgpack.Decoder(Answer)
 encode = msgspec.msgpack.Encoder().encode
 

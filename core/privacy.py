@@ -6,8 +6,9 @@ hashes and replays do not change.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +21,12 @@ from core.operators import (
     Answer,
     AskedPersonal,
     ErasePersonal,
+    OpenPersonal,
     Personal,
     PersonalErased,
+    PersonalOpened,
     PersonalRead,
+    ReadPersonal,
 )
 from core.person import ANY, Login, Person
 from core.refusal import Refusal
@@ -38,6 +42,9 @@ READING = "read"
 
 #: How often (µs) it is looked for keys whose time has passed.
 EXPIRE = 60 * SECOND
+
+#: Whether what an event of a trade and some communes holds may be opened.
+May = Callable[[str, tuple[int, ...]], bool]
 
 _BLANK: Sealed[Any] = Sealed("", "", 0, "", b"")
 
@@ -55,6 +62,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One value that is kept of a person: record and field, when it came, its class, until when (µs), what it says."""
 
     record: int
+    person: str
     kind: str
     field: str
     trade: str
@@ -89,8 +97,12 @@ def sealed(kind: EventKind, fields: Mapping[str, Any], vault: Vault | None, utc:
 class Privacy:
     """Reads and erases for persons, and erases what is past its time: one thread turns it, with the journal's steps."""
 
-    def __init__(self, vault: Vault, journal: Journal, login: Login) -> None:
+    def __init__(
+        self, vault: Vault, journal: Journal, login: Login, communes: Callable[[], Sequence[str]] = tuple
+    ) -> None:
+        """``communes`` tells their names, by which rights are given."""
         self.vault = vault
+        self._communes = communes
         self._journal = journal
         self._login = login
         self._swept = -EXPIRE
@@ -118,17 +130,40 @@ class Privacy:
         """Answer and the record after which it may be said; None: it comes with a later ``turn``."""
         verb = ERASE if isinstance(asked, ErasePersonal) else READ
         by = self._by(asked, verb, now.utc)
-        persons = [] if isinstance(by, Refusal) else self.vault.persons(asked.subject)
         if isinstance(by, Refusal):
             reading = Reading("", [], f"{verb}: {asked.why}", by)
             return Refused(by.code, by.what[:TEXT_MAX], by.next[:TEXT_MAX]), self._append(
                 READING, now, reading
             )
-        if verb == READ:
-            record = self._append(READING, now, Reading(by, persons, asked.why))
-            return PersonalRead(record, persons), record
+        match asked:
+            case ReadPersonal():
+                persons = self.vault.persons(asked.subject)
+                record = self._append(READING, now, Reading(_name(by), persons, asked.why))
+                return PersonalRead(record, persons), record
+            case OpenPersonal():
+                return self._open(asked, by, now)
+            case ErasePersonal():
+                return self._erase(asker, asked, by, now)
+
+    def _open(self, asked: OpenPersonal, by: Person | str, now: Now) -> tuple[Answer, int]:
+        records = itertools.islice(self._journal.read(asked.record - 1), 1)
+        lines = list(
+            kept((each for each in records if each[0] == asked.record), None, self.vault, self._may(by))
+        )
+        persons = sorted({line.person for line in lines})
+        reading = Reading(_name(by), persons, f"record {asked.record}: {asked.why}")
+        closed = {line.field: line.value.value for line in lines if isinstance(line.value, Closed)}
+        fields = {line.field: line.value for line in lines if line.field not in closed}
+        return PersonalOpened(asked.record, fields, closed), self._append(READING, now, reading)
+
+    def _may(self, by: Person | str) -> May:
+        return everything if isinstance(by, str) else rights(by, self._communes())
+
+    def _erase(
+        self, asker: bytes, asked: ErasePersonal, by: Person | str, now: Now
+    ) -> tuple[Answer, int] | None:
         try:
-            gone = self.vault.erase(persons, now.utc, by, asked.why)
+            gone = self.vault.erase(self.vault.persons(asked.subject), now.utc, _name(by), asked.why)
         except VaultError as error:
             return Refused("vault", str(error)[:TEXT_MAX], error.next[:TEXT_MAX]), 0
         if gone is None:
@@ -136,7 +171,7 @@ class Privacy:
         self._askers[gone.id], self._waits = asker, True
         return None
 
-    def _by(self, asked: Personal, verb: str, utc: int) -> str | Refusal:
+    def _by(self, asked: Personal, verb: str, utc: int) -> Person | str | Refusal:
         if not asked.token:
             return f"{asked.by} at the machine"
         person = self._login.person(asked.token, utc)
@@ -146,7 +181,7 @@ class Privacy:
         may = ANY in person.communes(ANY, verb) if verb == ERASE else bool(readable(person))
         if not may:
             return Refusal("right", f"{person.id} may not {verb}.", "Ask the data protection officer.")
-        return person.id
+        return person
 
     def turn(self, now: Now) -> Iterator[tuple[bytes, Answer, int]]:
         """Erase what is past its time, journal what was erased; whom to answer what after which record."""
@@ -179,6 +214,25 @@ class Privacy:
         return self._journal.append([Record(kind, now.step, now.utc, msgspec.msgpack.encode(data))])
 
 
+def _name(by: Person | str) -> str:
+    return by if isinstance(by, str) else by.id
+
+
+def everything(trade: str, communes: tuple[int, ...]) -> bool:
+    """Who has the machine's right to the vault may open all."""
+    return True
+
+
+def rights(person: Person, names: Sequence[str]) -> May:
+    """What a person may open today; ``names`` are the communes'. What is of no commune needs the right everywhere."""
+
+    def may(trade: str, communes: tuple[int, ...]) -> bool:
+        allowed = person.communes(trade, READ)
+        return ANY in allowed or (bool(communes) and all(names[each] in allowed for each in communes))
+
+    return may
+
+
 def readable(person: Person) -> frozenset[str]:
     """The trades of which a person may read personal data somewhere; ANY among them is all."""
     return frozenset(role.trade for role in person.roles if READ in role.verbs or ANY in role.verbs)
@@ -197,20 +251,21 @@ _event = msgspec.msgpack.Decoder(_Event)
 
 def kept(
     records: Iterable[tuple[int, Record]],
-    persons: Iterable[str],
+    persons: Sequence[str] | None,
     vault: Vault,
-    may: Callable[[str, tuple[int, ...]], bool] = lambda trade, communes: True,
+    may: May = everything,
 ) -> Iterator[Line]:
-    """All values that records of the journal hold about ``persons``, opened where ``may`` (trade, communes) says so."""
-    marks = [person.encode() for person in persons]
+    """All values that records of the journal hold about ``persons`` (None: anybody), opened where ``may`` says so."""
+    marks = [b"sealed"] if persons is None else [person.encode() for person in persons]
     for seq, record in records:
         if record.kind != "event" or not any(mark in record.data for mark in marks):
             continue
         event = _event.decode(record.data)
         for field, each in found(event.data):
-            if each.person.encode() in marks:
+            if persons is None or each.person in persons:
                 yield Line(
                     record=seq,
+                    person=each.person,
                     kind=event.kind,
                     field=field,
                     trade=event.trade,

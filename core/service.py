@@ -76,7 +76,7 @@ class Service:
         places = self._resume(snapshot)
         vault = Vault(run.vault, run.privacy.classes(declarations))
         self._note_faults(vault.faults)
-        self.privacy = Privacy(vault, self.journal, login)
+        self.privacy = Privacy(vault, self.journal, login, lambda: self.kernel.city.communes.names)
         field = FieldEvents(declarations, self.kernel.city.assets, places, vault)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, field)
 

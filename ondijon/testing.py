@@ -333,6 +333,7 @@ class Post:
 
     def event(self, kind: str, data: msgspec.Struct | dict[str, Any], asset: str | None = None) -> None:
         """An event arrives from outside, its personal fields in clear, and is committed with them sealed."""
+        assets = self.kernel.city.assets
         for declared in (each for d in self.declared for each in d.events if each.name == kind):
             if declared.personal:
                 fields = msgspec.to_builtins(data, builtin_types=(bytes,))
@@ -345,7 +346,8 @@ class Post:
             mono=self.mono,
             source=Source(gateway="test", seq=self.journal.last() + 1),
             trade=kind.partition(".")[0],
-            asset=self.kernel.city.assets.index[asset] if asset else None,
+            communes=(int(assets.commune[assets.index[asset]]),) if asset else (),
+            asset=assets.index[asset] if asset else None,
             data=data,
         )
         seq = self.journal.append([Record("event", 0, self.utc, status.encode(event))])
@@ -504,7 +506,7 @@ class Post:
         self.kernel = Kernel(
             city, self.plugins, self.journal.generation, self._seed, gate=self._gate, login=login
         )
-        self.privacy = Privacy(self.vault, self.journal, login)
+        self.privacy = Privacy(self.vault, self.journal, login, lambda: city.communes.names)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
         return self.reactor.resume(self._at(self.mono), records)[0]
 

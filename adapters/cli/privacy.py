@@ -21,7 +21,7 @@ from core.clock import SECOND, Now, origin_now
 from core.errors import OndijonError, PrivacyError
 from core.journal import SqliteJournal
 from core.operators import AskedPersonal, ErasePersonal, PersonalErased, PersonalRead, ReadPersonal
-from core.person import ANY, load_login
+from core.person import load_login
 from core.privacy import Line, Privacy
 from core.refusal import Refusal
 from core.run import Run
@@ -144,13 +144,7 @@ def _rights(run: Run, token: bytes) -> list[Any]:
     person = load_login(run.gate.login_key).person(token, 0)
     if isinstance(person, Refusal):
         raise PrivacyError(person.what, next=person.next)
-    names = cities.load(run.city).communes.names
-
-    def may(trade: str, communes: tuple[int, ...]) -> bool:
-        allowed = person.communes(trade, privacy.READ)
-        return ANY in allowed or (bool(communes) and all(names[each] in allowed for each in communes))
-
-    return [may]
+    return [privacy.rights(person, cities.load(run.city).communes.names)]
 
 
 def _ask(run: Run, asked: AskedPersonal) -> operators.Answer:

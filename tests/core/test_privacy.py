@@ -7,7 +7,14 @@ import pytest
 
 from core import privacy
 from core.clock import SECOND, Now
-from core.operators import ErasePersonal, PersonalErased, PersonalRead, ReadPersonal
+from core.operators import (
+    ErasePersonal,
+    OpenPersonal,
+    PersonalErased,
+    PersonalOpened,
+    PersonalRead,
+    ReadPersonal,
+)
 from core.sealed import Closed, Sealed
 from core.wire import Refused
 from ondijon.testing import City, Post
@@ -211,3 +218,40 @@ def test_an_erasure_that_did_not_reach_the_journal_is_told_at_the_next_start(pos
 def test_time_counts_in_hours_of_the_city(post: Post) -> None:
     (line,) = [line for line in post.kept(CALLER) if line.field == "caller"]
     assert 29 * DAY * SECOND < line.expires_utc - line.at_utc <= 30 * DAY * SECOND
+
+
+@pytest.mark.parametrize(
+    ("commune", "trade", "opens"),
+    [
+        ("Petite-Ville", "calls", True),
+        ("*", "*", True),
+        ("Voisine", "calls", False),
+        ("*", "lighting", False),
+    ],
+)
+def test_an_event_is_opened_for_whom_it_concerns_and_for_nobody_else(
+    post: Post, commune, trade, opens
+) -> None:
+    post.event("calls.call.received", {"caller": CALLER, "words": WORDS}, asset="L0001")
+    record = post.journal.last()
+    token = post.person("bob", verbs=["personal.read"], commune=commune, trade=trade)
+    now = Now(1, post.utc, post.mono)
+    answer, word = post.privacy.take(
+        b"", OpenPersonal(token=token, by="x", record=record, why="call back"), now
+    )
+    assert isinstance(answer, PersonalOpened)
+    assert answer.fields == ({"caller": CALLER, "words": WORDS} if opens else {})
+    assert set(answer.closed.values()) == (set() if opens else {"no right"})
+    reading = msgspec.msgpack.decode(post.journal.records[word - 1].data, type=privacy.Reading)
+    assert (reading.by, reading.persons) == ("bob", post.vault.persons(CALLER))
+    assert reading.why == f"record {record}: call back"
+    post.erase(CALLER)
+    answer, _ = post.privacy.take(b"", OpenPersonal(by="x", record=record, why="call back"), now)
+    assert answer == PersonalOpened(record, {}, {"caller": "erased", "words": "erased"})
+
+
+@pytest.mark.parametrize("record", [0, 3, 1 << 40])
+def test_a_record_in_which_nothing_is_sealed_opens_to_nothing(post: Post, record: int) -> None:
+    now = Now(1, post.utc, post.mono)
+    answer, _ = post.privacy.take(b"", OpenPersonal(by="x", record=record, why="y"), now)
+    assert answer.fields in ({}, {"words": WORDS})

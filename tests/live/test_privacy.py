@@ -36,13 +36,15 @@ def calls(tmp_path: Path, table: Callable[..., dict[str, Any]]) -> Any:
 def make(tmp_path: Path, calls: Any) -> Iterator[Post]:
     """A running post with it, which somebody has called twice, and another once."""
     made = Post(calls, tmp_path / "run")
-    made.start(gateways=1)
-    call(made, CALLER, WORDS)
-    call(made, "112", "\x1b[2Jau feu")
-    call(made, CALLER, "encore")
-    made.until(lambda: len(made.journaled("calls.case.opened")) == 3, "the trade has opened its cases")
-    yield made
-    made.stop()
+    try:
+        made.start(gateways=1)
+        call(made, CALLER, WORDS)
+        call(made, "112", "\x1b[2Jau feu")
+        call(made, CALLER, "encore")
+        made.until(lambda: len(made.journaled("calls.case.opened")) == 3, "the trade has opened its cases")
+        yield made
+    finally:
+        made.stop()
 
 
 def call(post: Post, caller: str, words: str) -> None:
