@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 import zmq
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.audit import verify
 from adapters.cli.main import main
 from core import operators, supervisor
 from core.config import from_table
 from core.operators import ErasePersonal
+from core.person import Person, Role, token
 from tests.live.conftest import Post
 
 CALLER, WORDS = "+33 3 80 74 51 51", "ma voisine Mme Dupont crie"
@@ -187,3 +190,38 @@ def test_a_post_without_its_master_key_starts_and_says_so(make: Post, calls: Any
     master.write_bytes(kept + master.read_bytes())
     values = {each["value"] for each in json.loads(privacy(post, "report", CALLER, "--json").output)["kept"]}
     assert values == {CALLER, WORDS, "encore", "third"}
+
+
+def test_with_a_token_only_what_its_person_may_see_is_opened(
+    tmp_path: Path, table: Callable[..., dict[str, Any]]
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "login.pub").write_bytes(base64.b64encode(key.public_key().public_bytes_raw()) + b"\n")
+    given = table(tmp_path / "data", gate={"login_key": "login.pub"})
+    given["post"]["plugins"] = ["watch", "calls"]
+    post = Post(from_table(given, "the test", tmp_path), tmp_path / "run")
+    try:
+        post.start(gateways=1)
+        call(post, CALLER, WORDS)
+        post.until(lambda: post.journaled("calls.case.opened"), "the trade has opened its case")
+        told = {}
+        for name, role in {
+            "all": Role("*", "*", ("personal.read",)),
+            "elsewhere": Role("calls", "Voisine", ("personal.read",)),
+            "none": Role("*", "*", ("lamp.dim",)),
+        }.items():
+            person = Person(name, name, (role,), name, post.run.clock().utc() + 60_000_000)
+            (tmp_path / name).write_bytes(token(person, key))
+            told[name] = privacy(post, "report", CALLER, "--json", "--token", str(tmp_path / name))
+        shown = {
+            name: {each["value"] for each in json.loads(told[name].output)["kept"]}
+            for name in ("all", "elsewhere")
+        }
+        assert shown == {"all": {CALLER, WORDS}, "elsewhere": {"[no right]"}}
+        assert "none may not personal.read" in told["none"].output
+        assert records(post, "read") == 3
+        erased = privacy(post, "erase", CALLER, "--yes", "--token", str(tmp_path / "all"))
+        assert "all may not personal.erase" in erased.output
+        assert records(post, "erased") == 0
+    finally:
+        post.stop()
