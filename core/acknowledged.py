@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from core import wire
-from core.errors import JournalError, WireError
+from core.errors import JournalError, VaultError, WireError
 from core.event import Event
 from core.field import FieldEvents, Place
 from core.journal import Journal, Record
@@ -43,6 +43,7 @@ class Acknowledged:
         self._appended = 0
         self.counts = counts
         counts |= {"field_events": 0, "field_events_repeated": 0, "field_events_refused": 0}
+        counts |= {"field_events_unsealed": 0}
 
     @property
     def waiting(self) -> int:
@@ -61,6 +62,10 @@ class Acknowledged:
             event = self._field.event(gateway, boot, message, utc, mono)
         except WireError as error:
             return self._refuse(gateway, boot, message.seq, error)
+        except VaultError:
+            # In clear it may not be journaled. Not acknowledged: the gateway keeps it and sends it again.
+            self.counts["field_events_unsealed"] += 1
+            return None
         with self._lock:
             try:
                 seq = self._journal.append([Record("event", 0, utc, wire.encode(event))])

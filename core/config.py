@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from core.declaration import Declaration, Retention
 from core.errors import ConfigError
 from core.plugins import expected
 
@@ -65,11 +67,14 @@ class EdgesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[journal]``: under which ``name`` its heads are signed, and the folders of the ``witness`` who keeps them.
 
-    A witness belongs to the city, not to who runs the post: else it proves nothing.
+    A witness belongs to the city, not to who runs the post: else it proves nothing. Events are kept for
+    ``keep_days``, and for ``ledger_days`` what audit and contracts need; 0 keeps them for ever.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9.-]{0,60}\Z")] = "ondijon"
     witness: list[Path] = []
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_600)] = 366
+    ledger_days: Annotated[int, msgspec.Meta(ge=0, le=36_600)] = 3_660
 
 
 class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +102,27 @@ class SecurityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     warn_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
 
 
+class PrivacyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[privacy]``: ``days`` gives retention classes of the trades another time than they declare."""
+
+    days: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}
+
+    def classes(self, declarations: Iterable[Declaration]) -> list[Retention]:
+        """The retention classes of the trades, each with the days that hold here. Raises ConfigError."""
+        declared = {each.name: each for declaration in declarations for each in declaration.retention}
+        unknown = sorted(set(self.days) - set(declared))
+        if unknown:
+            raise ConfigError(
+                f"no allowed plugin declares the retention {unknown[0]!r}.",
+                where="[privacy] days",
+                next=f"Declared are: {', '.join(sorted(declared)) or 'none'}.",
+            )
+        return [
+            msgspec.structs.replace(each, days=self.days.get(name, each.days))
+            for name, each in declared.items()
+        ]
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -114,6 +140,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     journal: JournalConfig = JournalConfig()
     gate: GateConfig = GateConfig()
     security: SecurityConfig = SecurityConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}

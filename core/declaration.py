@@ -59,12 +59,25 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 class EventKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of dated fact, ``trade.noun.verb``, and the Struct of its data.
 
-    Gateways may send only kinds that are ``from_field``: nobody outside speaks in a plugin's name.
+    Gateways may send only kinds that are ``from_field``: nobody outside speaks in a plugin's name. Of these
+    ``personal`` names the retention class of each ``Sealed`` field of the Struct, and ``subject`` the one of them by
+    which a person is known. A gateway sends them in clear; the post seals them before it journals the event.
     """
 
     name: str
     data: type[msgspec.Struct]
     from_field: bool = False
+    personal: dict[str, str] = {}
+    subject: str = ""
+    text: Text
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """A class of personal data: kept for at most ``days``, for the reason ``basis`` (the law, the purpose)."""
+
+    name: str
+    days: int
+    basis: str
     text: Text
 
 
@@ -192,6 +205,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     alarms: tuple[AlarmKind, ...] = ()
     views: tuple[View, ...] = ()
     layers: tuple[Layer, ...] = ()
+    retention: tuple[Retention, ...] = ()
 
     def parts(self) -> dict[str, tuple[Any, ...]]:
         """The declared lists by name, for whoever goes through them all."""
@@ -203,4 +217,5 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
             "programmes": self.programmes,
             "alarms": self.alarms,
             "views": self.views,
+            "retention": self.retention,
         }

@@ -70,6 +70,16 @@ class WireError(OndijonError):
         super().__init__(what, where=where, next=next)
 
 
+class VaultError(OndijonError):
+    """The vault of personal data cannot keep, or forget, a key."""
+
+    exit_status = 74
+
+
+class PrivacyError(OndijonError):
+    """What is asked of a person's data is refused."""
+
+
 class AuditError(OndijonError):
     """A journal is not what was once written."""
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from core import privacy
 from core.assets import Assets
 from core.declaration import Declaration, EventKind
-from core.errors import PluginError, WireError
+from core.errors import PluginError, VaultError, WireError
 from core.event import Event, Source
+from core.vault import Vault
 from core.wire import FieldEvent
 
 
@@ -26,15 +28,20 @@ class FieldEvents:
     """Knows which kinds may come from the field, and how far each gateway came: ``places``, where it is known."""
 
     def __init__(
-        self, declarations: Iterable[Declaration], assets: Assets, places: Mapping[str, Place] | None = None
+        self,
+        declarations: Iterable[Declaration],
+        assets: Assets,
+        places: Mapping[str, Place] | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self._kinds = {
-            kind.name: (_decoder(kind, d.name), d.name)
+            kind.name: (kind, _decoder(kind, d.name), d.name)
             for d in declarations
             for kind in d.events
             if kind.from_field
         }
         self._assets = assets
+        self._vault = vault
         self._places = dict(places or {})
 
     def renumber(self, assets: Assets) -> None:
@@ -53,14 +60,20 @@ class FieldEvents:
         return message.seq == max(self._place(gateway, boot).taken, message.acked) + 1
 
     def event(self, gateway: str, boot: int, message: FieldEvent, utc: int, mono: int) -> Event:
-        """The event as it is journaled. Raises WireError with the reason to count.
+        """The event as it is journaled, its personal fields sealed. Raises WireError with the reason to count.
 
-        A gateway's clock may be wrong, its news is not: a time in the future becomes that of receipt.
+        A gateway's clock may be wrong, its news is not: a time in the future becomes that of receipt. Raises
+        VaultError where nothing can be sealed: then nobody has taken the event.
         """
-        decoder, trade = self._kind(message)
+        kind, decoder, trade = self._kind(message)
         asset = self._asset(gateway, message)
         try:
-            data = decoder.decode(message.data)
+            if kind.personal:
+                data = privacy.sealed(kind, message.fields(), self._vault, utc)
+            else:
+                data = decoder.decode(message.data)
+        except VaultError:
+            raise
         except Exception as error:
             # Of any kind: a Struct may run the plugin's own code to check itself.
             raise WireError(
@@ -100,7 +113,7 @@ class FieldEvents:
             place = self._places[gateway] = Place(boot, 0, 0)
         return place
 
-    def _kind(self, message: FieldEvent) -> tuple[msgspec.msgpack.Decoder[Any], str]:
+    def _kind(self, message: FieldEvent) -> tuple[EventKind, msgspec.msgpack.Decoder[Any], str]:
         try:
             return self._kinds[message.kind]
         except KeyError:

@@ -89,6 +89,7 @@ class Intake(threading.Thread):
         self._programmed: list[tuple[str, wire.Programmed]] = []
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._asked: list[tuple[bytes, operators.Asked]] = []
+        self._personal: list[tuple[bytes, operators.AskedPersonal]] = []
         self._lies: list[tuple[str, str]] = []
         self._knocks: list[HandshakeRefused] = []
         self._knocks_left = float(KNOCKS_MAX)
@@ -149,6 +150,16 @@ class Intake(threading.Thread):
             if at > since
         ]
 
+    def take_personal(self) -> list[tuple[bytes, operators.AskedPersonal]]:
+        """What is asked of persons' data, and by which tool."""
+        with self._lock:
+            asked, self._personal = self._personal, []
+        return asked
+
+    def answer(self, asker: bytes, answer: operators.Answer, seq: int) -> None:
+        """Answer an operator's tool once the journal is durable up to ``seq``."""
+        self._when_durable(seq, self._answer, asker, answer)
+
     def settled(self) -> tuple[int, dict[str, Place]]:
         """Up to which record every event has been in a step's inputs, and how far each gateway's events came."""
         return self._acknowledged.settled()
@@ -162,7 +173,7 @@ class Intake(threading.Thread):
             messages = [(gateway, wire.encode(programme)) for gateway, programme in outputs.programmes]
             self._when_durable(seq, self._send, link.EVENTS, link.encode(link.Tell(messages, keep=False)))
         for asker, answer in outputs.answers:
-            self._when_durable(seq, self._answer, asker, answer)
+            self.answer(asker, answer, seq)
 
     def renumber(self, register: Register, assets: Assets, seq: int) -> None:
         """Tell the edges of a changed register once the journal is durable up to ``seq``."""
@@ -325,7 +336,7 @@ class Intake(threading.Thread):
     # -- operators
 
     def _hear_operators(self) -> None:
-        while len(self._changes) + len(self._asked) < REQUESTS_MAX:
+        while len(self._changes) + len(self._asked) + len(self._personal) < REQUESTS_MAX:
             try:
                 asker, data = self._operators.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
@@ -342,6 +353,8 @@ class Intake(threading.Thread):
             with self._lock:
                 if isinstance(request, operators.ChangeAssets):
                     self._changes.append((asker, request.changes))
+                elif isinstance(request, operators.AskedPersonal):
+                    self._personal.append((asker, request))
                 else:
                     self._asked.append((asker, request))
 

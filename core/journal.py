@@ -33,6 +33,9 @@ WAITING_MAX = 100_000
 #: The chain's head is signed after so many records, or so long (s) after the first unsigned one.
 SIGN_RECORDS = 1000
 SIGN_S = 10.0
+#: Records that one transaction of a truncation forgets.
+PART = 1000
+
 #: Snapshots that are kept: where the last one is damaged, the one before it and a longer tail do.
 SNAPSHOTS = 2
 
@@ -253,24 +256,10 @@ class SqliteJournal:
 
     def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
         """Committed records above ``after``, read over a connection of its own."""
-        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        query = (
-            "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? AND ? IN ('', kind) ORDER BY seq"
-        )
-        try:
-            for seq, *columns in db.execute(query, (after, kind)):
-                yield seq, Record(*columns)
-        except sqlite3.Error as error:
-            raise self._damaged(f"{error}") from error
-        finally:
-            db.close()
+        return read(self.path, after, kind)
 
     def _damaged(self, what: str) -> JournalError:
-        return JournalError(
-            f"damaged: {what}.",
-            where=str(self.path),
-            next="Keep this file, and restore the backup; `ondijon audit verify` tells how far each is whole.",
-        )
+        return _damaged(self.path, what)
 
     def truncate(self, before: int) -> None:
         """Forget records below ``before``, up to the last signed head before both that and the oldest snapshot.
@@ -278,16 +267,45 @@ class SqliteJournal:
         The head stays: from it on the chain can be checked.
         """
         with self._disk:
-            oldest = self._db.execute(
-                "SELECT min(seq) FROM (SELECT seq FROM snapshot UNION SELECT seq FROM register)"
-            )
-            limit = min(before, oldest.fetchone()[0] or 0)
+            limit = min(before, self._needed())
             head = self._db.execute("SELECT max(seq) FROM checkpoint WHERE seq < ?", (limit,)).fetchone()[0]
-            if head:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute("DELETE FROM journal WHERE seq <= ?", (head,))
-                self._db.execute("DELETE FROM checkpoint WHERE seq < ?", (head,))
-                self._db.execute("COMMIT")
+            if not head:
+                return
+            first = self._db.execute("SELECT min(seq) FROM journal").fetchone()[0] or head
+        # A part at a time: no commit shall wait for all of it. The oldest go first.
+        for last in [*range(first + PART - 1, head, PART), head]:
+            with self._disk:
+                if self._closing:
+                    return
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    self._db.execute("DELETE FROM journal WHERE seq <= ?", (last,))
+                    self._db.execute("DELETE FROM checkpoint WHERE seq < ?", (last if last == head else 0,))
+            time.sleep(0.001)
+
+    def _needed(self) -> int:
+        """The first record that a start may need: that of the oldest snapshot, or of the register."""
+        query = "SELECT min(seq) FROM (SELECT seq FROM snapshot UNION SELECT seq FROM register)"
+        return self._db.execute(query).fetchone()[0] or 0
+
+    def cut(self, keep: int, portion: int) -> tuple[int, int, bytes, int] | None:
+        """What may be forgotten so that the records of the last ``keep`` µs stay; None for less than a ``portion`` µs.
+
+        (first record, last record, the signed head there, utc µs of the journal's end).
+        """
+        with self._disk:
+            edges = "SELECT seq, utc FROM journal WHERE seq IN ((SELECT {}(seq) FROM journal))"
+            oldest, newest = (self._db.execute(edges.format(which)).fetchone() for which in ("min", "max"))
+            if not newest or newest[1] - oldest[1] < keep + portion:
+                return None
+            through: tuple[int, bytes] | None = None
+            query = """SELECT checkpoint.seq, head, utc FROM checkpoint JOIN journal USING (seq)
+                WHERE seq < ? ORDER BY seq"""
+            for seq, head, utc in self._db.execute(query, (self._needed(),)):
+                if utc >= newest[1] - keep:
+                    break
+                through = seq, head
+        return (oldest[0], *through, newest[1]) if through else None
 
     def snapshots(self) -> Iterator[tuple[int, bytes]]:
         """The kept snapshots that their records vouch for, newest first, each with its record's sequence."""
@@ -324,7 +342,8 @@ class SqliteJournal:
             self._lock.notify()
         self._writer.join()
         self._keeper.close()
-        self._db.close()
+        with self._disk:
+            self._db.close()
 
     def _write(self) -> None:
         while True:
@@ -400,3 +419,25 @@ class SqliteJournal:
     def failed(self) -> Exception | None:
         """Why the journal stopped, or None while it works."""
         return self._failure
+
+
+def read(path: Path, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
+    """The committed records of a journal's file above ``after``, in order; all, or those of one ``kind``."""
+    query = "SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? AND ? IN ('', kind) ORDER BY seq"
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            for seq, *columns in db.execute(query, (after, kind)):
+                yield seq, Record(*columns)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise _damaged(path, f"{error}") from error
+
+
+def _damaged(path: Path, what: str) -> JournalError:
+    return JournalError(
+        f"damaged: {what}.",
+        where=str(path),
+        next="Keep this file, and restore the backup; `ondijon audit verify` tells how far each is whole.",
+    )

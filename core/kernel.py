@@ -9,7 +9,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core import availability, commands, deliveries, inventory, programmes, proposals, state, vocabulary, wire
+from core import (
+    availability,
+    commands,
+    deliveries,
+    inventory,
+    job_clocks,
+    programmes,
+    proposals,
+    sealed,
+    state,
+    vocabulary,
+    wire,
+)
 from core.alarm_state import Change, Data
 from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
@@ -25,6 +37,7 @@ from core.errors import CityError, PluginError, WireError
 from core.event import CHAIN_MAX, Event, Source
 from core.gate import Gate
 from core.inventory import AssetChange
+from core.job_clocks import ClockChanged, JobClocks
 from core.journal import Record
 from core.operators import Answer, Asked, ChangesTaken
 from core.person import Login
@@ -36,7 +49,7 @@ from core.table import HandOver, Table, TableView
 from core.tail import Again, Tail
 from core.topology import Topology
 from core.vocabulary import HandshakeRefused
-from core.wire import TEXT_MAX, Order, Refused, Reports
+from core.wire import TEXT_MAX, Name, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for, commands are compared with the table, and leases end.
 SWEEP = 1 * SECOND
@@ -142,6 +155,7 @@ class Kernel:
         }
         self._kind_owners = {kind.name: d.name for d in declarations for kind in d.assets}
         self.availability = Availability(len(city.assets))
+        self.clocks = JobClocks()
         self._swept = 0
         self._troubles: set[str] = set()
         self._alarms_refused = 0
@@ -198,8 +212,11 @@ class Kernel:
             self.programmes.restore(snapshot.programmes)
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
+            self.clocks.restore(snapshot.clocks)
         self.programmes.restore(tail.programmes)
         self.deliveries.renumber(self.city.assets)
+        for clock in tail.clocks:
+            self.clocks.again(clock)
         for said in tail.serving:
             self.availability.again(said)
         self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
@@ -434,6 +451,8 @@ class Kernel:
                     self._publish(plugin, proposal, outputs)
                 case proposals.Serves():
                     self._serves(plugin, proposal, now, outputs)
+                case proposals.Clock():
+                    self._clock(plugin, proposal, now, outputs)
         except Exception as error:
             # Whatever is wrong with a proposal, the step and the other trades go on.
             plugin.errors += 1
@@ -481,6 +500,12 @@ class Kernel:
                 plugin.name, proposal.state, proposal.reason[:TEXT_MAX], changed.astype("<u4").tobytes()
             )
             outputs.records.append(availability.record(now.step, now.utc, said))
+
+    def _clock(self, plugin: Plugin, proposal: proposals.Clock, now: Now, outputs: Outputs) -> None:
+        job = msgspec.convert(proposal.job, Name)
+        changed = ClockChanged(plugin.name, job, proposal.state, proposal.reason[:TEXT_MAX])
+        if self.clocks.set(changed):
+            outputs.records.append(job_clocks.record(now.step, now.utc, changed))
 
     def _command(
         self, plugin: Plugin, proposal: proposals.Command | proposals.Release, now: Now, outputs: Outputs
@@ -657,6 +682,8 @@ class Kernel:
 
 def _bounded(data: object, most: int, what: str) -> None:
     """Raise where ``data`` cannot be stored or told, or is too large: better here than in the journal."""
+    if isinstance(data, msgspec.Struct):
+        sealed.check(data, what)
     size = len(msgspec.msgpack.encode(data))
     if size > most:
         raise PluginError(f"{what} has {size} bytes, at most {most} are taken.")

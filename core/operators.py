@@ -6,7 +6,7 @@ in the run's folder; who may command says the person's token in each request.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,6 +18,9 @@ from core.wire import TEXT_MAX, U63, Name, Refused, Zone
 #: Changes of the inventory in one list, and what a message may measure (bytes).
 CHANGES_MAX = 5_000
 MESSAGE_MAX = 8 << 20
+
+#: Who a person is, as gateways name them, or their pseudonym.
+Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
 #: Targets of one command.
 TARGETS_MAX = 100_000
@@ -93,6 +96,64 @@ class ReleaseAll(Request, frozen=True, kw_only=True, tag="release_all"):
     zone: Zone = ""
 
 
+class Personal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """Something is asked of personal data. ``why`` is journaled.
+
+    ``token`` says who asks; without one it is ``by``, who has the machine's own right to the vault.
+    """
+
+    token: Annotated[bytes, msgspec.Meta(max_length=TOKEN_MAX)] = b""
+    by: Name
+    why: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
+
+
+class ReadPersonal(Personal, frozen=True, kw_only=True, tag="read_personal"):
+    """What is kept of a person, as gateways name them or by their pseudonym, will be read: journaled before it is."""
+
+    subject: Subject
+
+
+class ErasePersonal(Personal, frozen=True, kw_only=True, tag="erase_personal"):
+    """Erase all that is kept of a person, for ever."""
+
+    subject: Subject
+
+
+class OpenPersonal(Personal, frozen=True, kw_only=True, tag="open_personal"):
+    """Open what is sealed in the event of one ``record`` of the journal."""
+
+    record: U63
+
+
+class PersonalRead(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_read", tag_field="type"
+):
+    """The reading is in the journal under ``record``. ``persons``: the pseudonyms that the subject has."""
+
+    record: int
+    persons: list[str]
+
+
+class PersonalOpened(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_opened", tag_field="type"
+):
+    """The opened ``fields`` of the event, and why others stay ``closed``. The reading is in the journal."""
+
+    record: int
+    fields: dict[str, Any]
+    closed: dict[str, str]
+
+
+class PersonalErased(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="personal_erased", tag_field="type"
+):
+    """So many ``keys`` of ``persons`` (pseudonyms) are erased; ``record`` of the journal says so (0: none was)."""
+
+    record: int
+    persons: list[str]
+    keys: int
+
+
 class CommandTaken(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="command_taken", tag_field="type"
 ):
@@ -114,14 +175,15 @@ class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rel
 
 
 Asked = Propose | ProposeProgramme | Approve | ReleaseAll
-Answer = ChangesTaken | CommandTaken | Released | Refused
+AskedPersonal = ReadPersonal | ErasePersonal | OpenPersonal
+Answer = ChangesTaken | CommandTaken | Released | PersonalRead | PersonalErased | PersonalOpened | Refused
 
-_request = msgspec.msgpack.Decoder(ChangeAssets | Asked)
+_request = msgspec.msgpack.Decoder(ChangeAssets | Asked | AskedPersonal)
 _answer = msgspec.msgpack.Decoder(Answer)
 encode = msgspec.msgpack.Encoder().encode
 
 
-def decode_request(data: bytes) -> ChangeAssets | Asked:
+def decode_request(data: bytes) -> ChangeAssets | Asked | AskedPersonal:
     """What a tool asks. Raises WireError."""
     try:
         return _request.decode(data)  # type: ignore[no-any-return]

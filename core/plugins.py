@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import pluggy
 
-from core import hookspecs, state, vocabulary
+from core import hookspecs, sealed, state, vocabulary
 from core.city import City
 from core.declaration import API_VERSION, Declaration
 from core.errors import ConfigError, OndijonError, PluginError, StateError
@@ -157,7 +157,7 @@ class Plugin:
                 raise PluginError(
                     f"{hook} returned {type(proposal).__name__}, not a proposal.",
                     where=f"plugin {self.name}",
-                    next="Return Emit, Command, Release, Raise, Clear, Publish or Serves.",
+                    next="Return Emit, Command, Release, Raise, Clear, Publish, Serves or Clock.",
                 )
         if len(proposals) > PROPOSALS_MAX:
             self.dropped += len(proposals) - PROPOSALS_MAX
@@ -263,7 +263,7 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
                 key = (part, getattr(item, "code", None) or item.name)
                 if key in taken:
                     raise PluginError(
-                        f"{declaration.name} and {taken[key]} both declare {part[:-1]} {key[1]!r}.",
+                        f"{declaration.name} and {taken[key]} both declare {part.removesuffix('s')} {key[1]!r}.",
                         next="Rename one.",
                     )
                 taken[key] = declaration.name
@@ -271,6 +271,8 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
         _check_references(declaration, taken)
         _check_programmes(declaration)
     _check_gate(declarations)
+    for declaration in declarations:
+        _check_personal(declaration)
     emitted = {name for part, name in taken if part == "events"}
     return [
         f"plugin {declaration.name} reads {kind!r}, which no plugin emits."
@@ -294,6 +296,11 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
     ]
     wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
     wanted += [("assets", kind.targets, f"programme {kind.name!r}") for kind in declaration.programmes]
+    wanted += [
+        ("retention", kept, f"event {kind.name!r}")
+        for kind in declaration.events
+        for kept in kind.personal.values()
+    ]
     for interlock in declaration.interlocks:
         wanted += [("verbs", interlock.verb, "interlock"), ("metrics", interlock.metric, "interlock")]
     wanted += [
@@ -304,7 +311,7 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
     for part, name, where in wanted:
         if (part, name) not in taken:
             raise PluginError(
-                f"{where} names {part[:-1]} {name!r}, which no allowed plugin declares.",
+                f"{where} names {part.removesuffix('s')} {name!r}, which no allowed plugin declares.",
                 where=f"plugin {declaration.name}",
             )
 
@@ -322,6 +329,26 @@ def _check_programmes(declaration: Declaration) -> None:
                 f"{kind.content.__name__} may change, or passes over what it does not know.",
                 where=where,
                 next="Declare it with frozen=True and forbid_unknown_fields=True.",
+            )
+
+
+def _check_personal(declaration: Declaration) -> None:
+    """What comes from the field and is personal is sealed: each such field must say for how long, and about whom."""
+    for each in declaration.retention:
+        if each.days < 1:
+            raise PluginError(
+                f"retention {each.name!r} is for {each.days} days, at least 1.",
+                where=f"plugin {declaration.name}",
+            )
+    for kind in declaration.events:
+        fields = set(sealed.clear_types(kind.data)) if kind.from_field else set()
+        if fields != set(kind.personal) or kind.subject not in (fields or {""}):
+            raise PluginError(
+                f"event {kind.name!r} has the sealed fields {sorted(fields)}, `personal` names "
+                f"{sorted(kind.personal)}, and `subject` {kind.subject!r}.",
+                where=f"plugin {declaration.name}",
+                next="Give each Sealed field of a kind from the field its retention class, and name as subject the "
+                "one by which the person is known.",
             )
 
 

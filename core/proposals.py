@@ -77,4 +77,16 @@ class Serves(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-Proposal = Emit | Command | Release | Raise | Clear | Publish | Serves
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """Say how the clock of a ``job``, an own name for it, goes from now on: contracts and penalties rest on it.
+
+    ``state`` is ``running`` (it starts when the job is wanted, and again after a stop), ``stopped`` for a ``reason``,
+    or ``ended``. Saying what is known already changes nothing.
+    """
+
+    job: str
+    state: str
+    reason: str = ""
+
+
+Proposal = Emit | Command | Release | Raise | Clear | Publish | Serves | Clock

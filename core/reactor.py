@@ -12,12 +12,15 @@ from core import plugins as plugin_host
 from core import snapshot as snapshots
 from core import status
 from core import tail as tails
-from core.clock import Now
+from core.clock import SECOND, Now
 from core.event import Event
 from core.field import Place
 from core.journal import Journal, Record
 from core.kernel import Inputs, Kernel, Outputs
 from core.snapshot import Snapshot
+
+#: The register is stored with a snapshot at least this often (µs).
+REGISTER = 86_400 * SECOND
 
 
 class Reactor:
@@ -30,7 +33,7 @@ class Reactor:
         self._states = dict(snapshot.plugins) if snapshot else {}
         #: What the last step emitted; the next one takes it.
         self.emitted: list[Event] = []
-        self._saved_revision = -1
+        self._saved_revision, self._saved_register = -1, 0
         self._leaving: deque[tuple[int, int]] = deque()
         reads = (plugin.declaration.reads.events for plugin in kernel.plugins)
         self._read = frozenset(kind for kinds in reads for kind in kinds)
@@ -96,9 +99,13 @@ class Reactor:
             places=dict(places),
             serving=self.kernel.availability.states.tobytes(),
             programmes=tuple(self.kernel.programmes.in_force.values()),
+            clocks=self.kernel.clocks.stored(),
         )
         assets = self.kernel.city.assets
-        register = cities.pack_assets(assets) if assets.revision != self._saved_revision else None
+        # Once a day also where it is the same: the journal keeps all since it was saved last.
+        again = assets.revision != self._saved_revision or now.mono - self._saved_register >= REGISTER
+        register = cities.pack_assets(assets) if again else None
         self._journal.save(now.step, now.utc, snapshots.encode(snapshot), register)
         self._saved_revision = assets.revision
+        self._saved_register = now.mono if again else self._saved_register
         return faults

@@ -9,7 +9,7 @@ import msgspec
 
 from core import keys
 from core.clock import Clock, Origin
-from core.config import EdgesConfig, GateConfig, JournalConfig, SecurityConfig
+from core.config import EdgesConfig, GateConfig, JournalConfig, PrivacyConfig, SecurityConfig
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -37,6 +37,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     journal: JournalConfig = JournalConfig()
     gate: GateConfig = GateConfig()
     security: SecurityConfig = SecurityConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     origin: Origin
     step_us: int
     seed: int
@@ -62,6 +63,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def status_ipc(self) -> str:
         """Where the kernel publishes its status and the map's layers."""
         return f"ipc://{self.folder}/status"
+
+    @property
+    def vault(self) -> Path:
+        """The folder of the keys of personal values."""
+        return self.data / "vault"
 
     @property
     def loans(self) -> Path:

@@ -18,7 +18,7 @@ from core import plugins as plugin_host
 from core import run as runs
 from core import snapshot as snapshots
 from core.clock import Now
-from core.errors import JournalError, OndijonError
+from core.errors import JournalError, OndijonError, VaultError
 from core.expiring import Expiring
 from core.field import FieldEvents, Place
 from core.histogram import Histogram
@@ -26,9 +26,12 @@ from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
 from core.kernel import Inputs, Kernel, Outputs
 from core.person import load_login
+from core.privacy import Privacy
 from core.reactor import Reactor
 from core.run import Run
 from core.snapshot import Snapshot
+from core.truncation import Truncation
+from core.vault import Vault
 
 log = structlog.get_logger()
 
@@ -53,9 +56,9 @@ class Service:
         self.clock = run.clock()
         city = cities.load(run.city)
         plugins = plugin_host.load(run.plugins, run.plugin_folder)
-        self.journal: Journal = SqliteJournal(
-            run.data, self._on_durable, run.journal.name, run.journal.witness
-        )
+        journal = SqliteJournal(run.data, self._on_durable, run.journal.name, run.journal.witness)
+        self.journal: Journal = journal
+        self.truncation = Truncation(journal, run.journal.keep_days, run.journal.ledger_days)
         declarations = [plugin.declaration for plugin in plugins]
         kinds = {kind.name: kind for declaration in declarations for kind in declaration.assets}
         city = inventory.resume(city, self.journal, kinds)
@@ -63,14 +66,8 @@ class Service:
         for plugin in plugins:
             plugin.configure(run.plugin_config.get(plugin.name, {}))
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        self.kernel = Kernel(
-            city,
-            plugins,
-            self.journal.generation,
-            run.seed,
-            gate=run.gate,
-            login=load_login(run.gate.login_key),
-        )
+        login = load_login(run.gate.login_key)
+        self.kernel = Kernel(city, plugins, self.journal.generation, run.seed, gate=run.gate, login=login)
         self.kernel.register.check_room(run.edges.slots)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
         self.expiring = Expiring(run.data, run.security)
@@ -82,7 +79,10 @@ class Service:
         self._stopping = False
         self._told, self._saved = time.monotonic(), 0.0
         places = self._resume(snapshot)
-        field = FieldEvents(declarations, self.kernel.city.assets, places)
+        vault = Vault(run.vault, run.privacy.classes(declarations))
+        self._note_faults(vault.faults)
+        self.privacy = Privacy(vault, self.journal, login, lambda: self.kernel.city.communes.names)
+        field = FieldEvents(declarations, self.kernel.city.assets, places, vault)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, field)
 
     def _resume(self, snapshot: Snapshot | None) -> Mapping[str, Place]:
@@ -115,6 +115,7 @@ class Service:
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.intake.start()
+        self.truncation.start()
         log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
         while (step := self._wait_for_grid()) is not None:
             self._check_threads()
@@ -148,6 +149,7 @@ class Service:
         inputs = msgspec.structs.replace(self.intake.take(), troubles=self._troubles())
         self._step = step
         now = self._now(step)
+        self._look_after_persons(now)
         self._count_ages(inputs)
         try:
             outputs, last = self.reactor.turn(now, inputs)
@@ -167,7 +169,17 @@ class Service:
         ahead_s = self.clock.system_ahead_s()
         if abs(ahead_s) > CLOCK_S:
             out.append(("clock_differs", {"ahead_s": f"{ahead_s:.0f}"}))
-        return [*out, *self.intake.troubles(), *self.expiring.troubles()]
+        return [*out, *self.privacy.troubles(), *self.intake.troubles(), *self.expiring.troubles()]
+
+    def _look_after_persons(self, now: Now) -> None:
+        for asker, asked in self.intake.take_personal():
+            if said := self.privacy.take(asker, asked, now):
+                self.intake.answer(asker, *said)
+        try:
+            for asker, answer, seq in self.privacy.turn(now):
+                self.intake.answer(asker, answer, seq)
+        except VaultError as error:
+            self._note_faults([str(error)])
 
     def _note(self, outputs: Outputs) -> None:
         for published in outputs.views:
@@ -251,7 +263,9 @@ class Service:
         self._save()
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()
+        self.truncation.close()
         self.journal.close()
+        self.privacy.vault.close()
         self.intake.stop()
         self.run.report("kernel").write_bytes(msgspec.json.encode(final))
 

@@ -26,7 +26,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``plugins`` holds each state as it is stored, ``due`` the mono µs of each plugin's next ticks; ``places``
     how far each gateway's events came; ``commanding`` commands and leases; ``authorised`` until when
     approved authorisations hold (mono µs), ``asked`` what was asked in the last minute; ``serving`` u8[assets]
-    each asset's service state; ``programmes`` those in force.
+    each asset's service state; ``programmes`` those in force; ``clocks`` those of jobs that have not ended, trade to
+    job to state.
     """
 
     format: int = FORMAT
@@ -43,6 +44,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     places: dict[str, Place] = {}
     serving: bytes = b""
     programmes: tuple[Programme, ...] = ()
+    clocks: dict[str, dict[str, str]] = {}
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -180,6 +180,7 @@ class Supervisor:
             journal=config.journal,
             gate=config.gate,
             security=config.security,
+            privacy=config.privacy,
             origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
             step_us=config.post.step_ms * 1000,
             seed=config.post.seed,

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from core import availability, programmes
+from core import availability, job_clocks, programmes
 from core.availability import ServiceChanged
 from core.commands import COMMAND, Leased, OpenCommand
 from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
 from core.errors import JournalError
 from core.event import Event, Source
 from core.field import Place
+from core.job_clocks import ClockChanged
 from core.journal import Journal, Record
 from core.programmes import PROGRAMME, Programme
 from core.snapshot import Snapshot
@@ -49,6 +50,7 @@ class Tail(msgspec.Struct):
     leased: dict[str, Leased] = {}
     places: dict[str, Place] = {}
     serving: list[ServiceChanged] = []
+    clocks: list[ClockChanged] = []
     authorised: list[Authorised] = []
     programmes: list[Programme] = []
 
@@ -140,6 +142,8 @@ def _take(
             tail.programmes.append(programme)
     elif record.kind == availability.SERVICE and record.step > step:
         tail.serving.append(availability.decode(record.data))
+    elif record.kind == job_clocks.JOB and record.step > step:
+        tail.clocks.append(job_clocks.decode(record.data))
     elif record.kind == CONSUMED:
         data = _of_ranges(_ranges.decode(record.data), waiting)
         if record.step > step and data:

@@ -43,6 +43,7 @@ from core.declaration import (  # noqa: E402
     Metric,
     ProgrammeKind,
     Reads,
+    Retention,
     Text,
     Verb,
     View,
@@ -51,7 +52,8 @@ from core.errors import OndijonError, PluginError  # noqa: E402
 from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
 from core.inventory import AssetChange  # noqa: E402
-from core.proposals import Clear, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
+from core.proposals import Clear, Clock, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
+from core.sealed import Sealed  # noqa: E402
 from core.table import Column, TableView  # noqa: E402
 
 __version__ = "0.1.0"
@@ -69,6 +71,7 @@ __all__ = [
     "Batch",
     "City",
     "Clear",
+    "Clock",
     "Column",
     "Command",
     "Declaration",
@@ -88,6 +91,8 @@ __all__ = [
     "Raise",
     "Reads",
     "Release",
+    "Retention",
+    "Sealed",
     "Serves",
     "Source",
     "Streets",

@@ -21,7 +21,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core import city as cities
-from core import inventory, proposals, status
+from core import inventory, privacy, proposals, status
 from core import plugins as plugin_host
 from core import snapshot as snapshots
 from core.alarm_state import Alarm
@@ -34,14 +34,26 @@ from core.event import Event, Source
 from core.inventory import AssetChange
 from core.journal import Durable, Record
 from core.kernel import Inputs, Kernel, Outputs
-from core.operators import Answer, Approve, Asked, CommandTaken, Propose, ProposeProgramme, ReleaseAll
+from core.operators import (
+    Answer,
+    Approve,
+    Asked,
+    CommandTaken,
+    ErasePersonal,
+    Propose,
+    ProposeProgramme,
+    ReleaseAll,
+)
 from core.person import Login, Person, Role, token
 from core.plugins import Plugin
+from core.privacy import Line, Privacy
 from core.reactor import Reactor
+from core.sealed import Closed, Sealed
 from core.table import HandOver
+from core.vault import Vault
 from core.wire import Fault, Order, Programme, Programmed, Refused, Reports, Taken
 
-__all__ = ["City", "MemoryJournal", "Post"]
+__all__ = ["City", "Closed", "MemoryJournal", "Post"]
 
 STEP_US = 50_000
 
@@ -285,6 +297,10 @@ class Post:
         self.plugins: list[Plugin] = plugin_host.load(names, modules=modules)
         for plugin in self.plugins:
             plugin.configure((config or {}).get(plugin.name, {}))
+        self.declared = [plugin.declaration for plugin in self.plugins]
+        draws = np.random.Generator(np.random.Philox(seed))
+        #: The keys of personal values; drawn from the seed, so that two runs are alike.
+        self.vault = Vault(None, (each for d in self.declared for each in d.retention), draws.bytes)
         self._seed = seed
         self._city = city
         self._gate = gate
@@ -330,7 +346,12 @@ class Post:
             self._samples.append((by_asset[numbering.assets.index[asset]], float(value), time))
 
     def event(self, kind: str, data: msgspec.Struct | dict[str, Any], asset: str | None = None) -> None:
-        """An event arrives from outside and is committed."""
+        """An event arrives from outside, its personal fields in clear, and is committed with them sealed."""
+        assets = self.kernel.city.assets
+        for declared in (each for d in self.declared for each in d.events if each.name == kind):
+            if declared.personal:
+                fields = msgspec.to_builtins(data, builtin_types=(bytes,))
+                data = privacy.sealed(declared, fields, self.vault, self.utc)
         event = Event(
             seq=0,
             kind=kind,
@@ -339,7 +360,8 @@ class Post:
             mono=self.mono,
             source=Source(gateway="test", seq=self.journal.last() + 1),
             trade=kind.partition(".")[0],
-            asset=self.kernel.city.assets.index[asset] if asset else None,
+            communes=(int(assets.commune[assets.index[asset]]),) if asset else (),
+            asset=assets.index[asset] if asset else None,
             data=data,
         )
         seq = self.journal.append([Record("event", 0, self.utc, status.encode(event))])
@@ -420,6 +442,24 @@ class Post:
         self.run(STEP_US / SECOND * 2)
         return self.kernel.programmes.in_force[kind, zone].version
 
+    # -- personal data
+
+    def kept(self, subject: str) -> list[Line]:
+        """All values that the journal holds about a person, opened."""
+        return list(privacy.kept(self.journal.read(), self.vault.persons(subject), self.vault))
+
+    def opened(self, value: Sealed[Any]) -> Any:
+        """What a sealed value says, or why it is Closed."""
+        return self.vault.open(value)
+
+    def erase(self, subject: str) -> Answer | None:
+        """Erase all that is kept of a person; what the tool that asked is told."""
+        asked = ErasePersonal(by="test", subject=subject, why="a test")
+        now = self._at(self.mono)
+        said = self.privacy.take(b"test", asked, now)
+        told = [answer for _, answer, _ in self.privacy.turn(now)]
+        return said[0] if said else next(iter(told), None)
+
     # -- what persons do of alarms, before the next step
 
     def acknowledge(self, asset: str, code: str, person: str = "Anne") -> Alarm | None:
@@ -441,6 +481,7 @@ class Post:
     def step(self) -> Outputs:
         """One step of the kernel."""
         now = self._at(self.mono)
+        list(self.privacy.turn(now))
         inputs = Inputs(
             self._hand_over(),
             self._next_events,
@@ -500,14 +541,11 @@ class Post:
         for plugin in self.plugins:
             plugin.due = {}
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
+        login = Login([self._login.public_key()])
         self.kernel = Kernel(
-            city,
-            self.plugins,
-            self.journal.generation,
-            self._seed,
-            gate=self._gate,
-            login=Login([self._login.public_key()]),
+            city, self.plugins, self.journal.generation, self._seed, gate=self._gate, login=login
         )
+        self.privacy = Privacy(self.vault, self.journal, login, lambda: city.communes.names)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
         return self.reactor.resume(self._at(self.mono), records)[0]
 

@@ -4,7 +4,9 @@
 
 reads DATA/journal.sqlite, recomputes the hash chain, and compares it with every signed head: those in the journal
 and, with --witness, those that the city's witness was shown. Only the second finds a journal that was rewritten
-whole by somebody who holds the signing key, or cut at its end. Needs sqlite3 and `cryptography`, and no more.
+whole by somebody who holds the signing key, or cut at its end. Where the post forgot the journal's beginning it said so
+in a record, with the digest of a ledger in DATA/ledger that holds what outlives: any other beginning was cut off by
+somebody else. Needs sqlite3 and `cryptography`, and no more.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import json
 import sqlite3
 import struct
 import sys
@@ -40,6 +43,8 @@ class Finding:
     witnessed: int = 0
 
     sealed: int = 0
+    ledgers: int = 0
+    outlived: int = 0
 
     def sentence(self) -> str:
         """What was found, for people."""
@@ -47,6 +52,10 @@ class Finding:
             f"{self.records:,} records, {self.first} to {self.last}, are as they were written. "
             f"{self.heads} signed heads hold, {self.witnessed} of them the witness knows; "
             f"{self.last - self.sealed} records wait for the next one."
+        ) + (
+            f" {self.ledgers} ledgers hold the {self.outlived:,} records that outlive what the post forgot."
+            if self.ledgers
+            else ""
         )
 
 
@@ -126,14 +135,18 @@ def verify(folder: Path, key: str, witness: Sequence[str] = ()) -> Finding:
         shown.setdefault(note.records, set()).add(note.head)
     db = sqlite3.connect(f"file:{folder / 'journal.sqlite'}?mode=ro", uri=True)
     try:
-        return _verify(db, name, public, shown)
-    except (sqlite3.Error, TypeError, struct.error, AttributeError) as error:
+        found, told = _verify(db, name, public, shown)
+        _check_ledgers(folder / "ledger", told, found)
+        return found
+    except (sqlite3.Error, TypeError, ValueError, KeyError, struct.error, AttributeError) as error:
         raise ForgedError(f"the journal cannot be read: {error}.") from error
     finally:
         db.close()
 
 
-def _verify(db: sqlite3.Connection, name: str, public: bytes, shown: dict[int, set[bytes]]) -> Finding:
+def _verify(
+    db: sqlite3.Connection, name: str, public: bytes, shown: dict[int, set[bytes]]
+) -> tuple[Finding, list[tuple[int, dict]]]:
     heads = {}
     for seq, head, text in db.execute("SELECT seq, head, note FROM checkpoint ORDER BY seq"):
         note = read_note(text)
@@ -141,16 +154,13 @@ def _verify(db: sqlite3.Connection, name: str, public: bytes, shown: dict[int, s
         if (note.records, note.head) != (seq, head):
             raise ForgedError(f"the signed head of {note.records} records stands at {seq}.")
         heads[seq] = head
-    rows = db.execute("SELECT seq, kind, step, utc, data FROM journal ORDER BY seq")
     found = Finding()
+    told = _truncations(db)
     first = db.execute("SELECT min(seq) FROM journal").fetchone()[0] or max(heads, default=0) + 1
-    start = first - 1
-    if start and start not in heads:
-        raise ForgedError(
-            f"the records before {first} are gone, and no signed head says where the rest begins."
-        )
+    start = _start(first, heads, told)
+    rows = db.execute("SELECT seq, kind, step, utc, data FROM journal WHERE seq > ? ORDER BY seq", (start,))
     _compare(start, heads.get(start, bytes(32)), heads, shown, found)
-    found.first, found.last = first, start
+    found.first, found.last = start + 1, start
     for seq, head in chain(rows, heads.get(start, bytes(32)), start):
         found.records += 1
         found.last = seq
@@ -160,7 +170,57 @@ def _verify(db: sqlite3.Connection, name: str, public: bytes, shown: dict[int, s
             raise ForgedError(
                 f"the head of {max(known)} records was {what}; the journal ends with {found.last}."
             )
-    return found
+    return found, [(seq, each) for seq, each in told if seq > start]
+
+
+def _truncations(db: sqlite3.Connection) -> list[tuple[int, dict]]:
+    """What the post said of its own truncations: record and content, in order."""
+    rows = db.execute("SELECT seq, data FROM journal WHERE kind = 'truncated' ORDER BY seq")
+    return [(seq, json.loads(data)) for seq, data in rows]
+
+
+def _start(first: int, heads: dict[int, bytes], told: list[tuple[int, dict]]) -> int:
+    """The record after which the chain is checked (0: all of it). What the post began to forget may still be there."""
+    # Only what stands after its own truncation: it is in the part that is checked, and nobody can have put it there.
+    announced = {
+        each["through"]: base64.b64decode(each["head"], validate=True)
+        for seq, each in told
+        if seq > each["through"]
+    }
+    last = max(announced, default=0)
+    start = first - 1 if first - 1 in {0, *announced} else last
+    if first - 1 > last:
+        raise ForgedError(
+            f"the records before {first} are gone, and the post did not say that it forgot them."
+        )
+    if start and heads.get(start) != announced[start]:
+        raise ForgedError(
+            f"the records up to {start} are gone, and no signed head says where the rest begins."
+        )
+    return start
+
+
+def _check_ledgers(folder: Path, told: list[tuple[int, dict]], found: Finding) -> None:
+    """Each ledger that was announced, here or in a ledger, is as it was written; or the post said it dropped it."""
+    waiting, dropped = dict(told), set()
+    while waiting:
+        # The newest first: what dropped a ledger is known before it is asked for.
+        each = waiting.pop(max(waiting))
+        dropped |= set(each["dropped"])
+        if each["ledger"] in dropped:
+            continue
+        path = folder / each["ledger"]
+        if path.parent != folder or not path.is_file():
+            raise ForgedError(f"the ledger {each['ledger']} is gone.")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != each["sha256"]:
+            raise ForgedError(f"the ledger {each['ledger']} is not the one that was written.")
+        found.ledgers += 1
+        found.outlived += each["records"]
+        db = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+        try:
+            waiting |= dict(_truncations(db))
+        finally:
+            db.close()
 
 
 def _compare(

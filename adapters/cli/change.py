@@ -10,21 +10,17 @@ from typing import Any, Literal
 import click
 import msgspec
 import numpy as np
-import zmq
 
+from adapters.cli.desk import ask
 from adapters.cli.follow import last_run
 from core import city as cities
 from core import operators
 from core import run as runs
 from core.clock import SECOND
-from core.errors import CityError, OndijonError
+from core.errors import CityError
 from core.inventory import AssetChange
-from core.run import Run
 from core.wire import Refused
 from ondijon.streets import StreetMap
-
-#: How long (s) the kernel may take: each trade derives all it knows of the city anew.
-PATIENCE_S = 60.0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,18 +116,3 @@ def _date(text: str) -> int:
     if date.tzinfo is None:
         raise ValueError(f"{text!r} has no zone, such as +01:00")
     return int(date.timestamp() * SECOND)
-
-
-def ask(run: Run, request: operators.ChangeAssets) -> operators.Answer:
-    """Ask the kernel, and wait for its answer. Raises OndijonError where none comes."""
-    with zmq.Context.instance().socket(zmq.DEALER) as socket:
-        socket.set(zmq.LINGER, 0)
-        socket.connect(run.desk_ipc)
-        socket.send(operators.encode(request))
-        if not socket.poll(int(PATIENCE_S * 1000)):
-            raise OndijonError(
-                f"no answer for {PATIENCE_S:.0f} s: the list may still be taken.",
-                where=str(run.folder),
-                next="Is the post running? `ondijon top --once` shows the revision of its register.",
-            )
-        return operators.decode_answer(socket.recv())

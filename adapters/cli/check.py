@@ -46,6 +46,12 @@ def check_config(config: Config) -> list[str]:
         adapters.load(name).configure(table)
     declarations = [plugin.declaration for plugin in plugins]
     warnings = plugin_host.check_declarations(declarations)
+    keep_days = config.journal.keep_days
+    for each in config.privacy.classes(declarations):
+        if 0 < keep_days < each.days:
+            warnings.append(
+                f"{each.name} is kept for {each.days} days, the journal only for {keep_days} (`[journal] keep_days`)."
+            )
     assets = cities.load(config.post.city).assets
     kinds = [*vocabulary.ASSETS, *(kind for d in declarations for kind in d.assets)]
     unowned = assets.validate({kind.name: kind.attributes for kind in kinds})

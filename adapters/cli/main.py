@@ -15,6 +15,7 @@ from adapters.cli.demo import demo
 from adapters.cli.example import example
 from adapters.cli.keys import keys
 from adapters.cli.person import person
+from adapters.cli.privacy import privacy_group
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -49,6 +50,7 @@ def main() -> None:
       ondijon person --help              who may log in, and what they may
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
+      ondijon privacy report SUBJECT     what is kept of a person?
 
     Every command tells more with --help. An error is one sentence and an exit status: 78 a wrong
     configuration, 65 a city or state that cannot be used, 74 a journal that cannot be written.
@@ -59,5 +61,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, person, top, audit):
+for command in (demo, city, example, check, run, keys, person, top, audit, privacy_group):
     main.add_command(command)

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.acknowledged import Acknowledged
 from core.errors import PluginError, WireError
 from core.field import FieldEvents
+from core.vault import Vault
 from core.wire import FieldEvent
 from ondijon import EventKind, Text
-from ondijon.testing import City
+from ondijon.testing import City, MemoryJournal
+from tests.live.plugins import calls
 
 T = Text("essai", "trial")
 CITY = City.small()
@@ -131,3 +134,34 @@ def test_only_what_is_durable_is_acknowledged(field: FieldEvents) -> None:
     assert field.is_next(GATEWAY, 8, event(1))
     field.committed(GATEWAY, BOOT, 2)
     assert field.through(GATEWAY, 8) == 0, "what an older boot sent is not acknowledged to this one"
+
+
+def test_what_cannot_be_sealed_is_not_taken_and_comes_again() -> None:
+    declared = calls.declare()
+    vault = Vault(None, declared.retention)
+    journal, counts = MemoryJournal(), {}
+    field = FieldEvents([declared], CITY.assets, vault=vault)
+    taken = Acknowledged(field, journal, counts)
+    said = event(kind="calls.call.received", data=msgspec.Raw(msgspec.msgpack.encode({"caller": "112"})))
+    vault._db.execute("PRAGMA query_only = ON")
+    assert taken.on_event(GATEWAY, BOOT, said, NOW, 9) is None
+    assert list(taken.let_out()) == []
+    assert (journal.records, counts["field_events_unsealed"]) == ([], 1)
+    vault._db.execute("PRAGMA query_only = OFF")
+    assert taken.on_event(GATEWAY, BOOT, said, NOW, 9) is None
+    assert [ack.through for _, ack in taken.let_out()] == [1]
+    (record,) = journal.records
+    assert b"112" not in record.data
+    assert vault.open(taken.take()[0].data.caller) == "112"
+
+
+@pytest.mark.parametrize("wrong", [{"caller": 7}, {"caller": "x" * 41}, {"words": ["a"]}, {"about": 1}])
+def test_what_is_no_such_personal_value_is_refused_and_seals_nothing(wrong: dict) -> None:
+    declared = calls.declare()
+    vault = Vault(None, declared.retention)
+    field = FieldEvents([declared], CITY.assets, vault=vault)
+    data = msgspec.Raw(msgspec.msgpack.encode({"caller": "112"} | wrong))
+    with pytest.raises(WireError) as refused:
+        field.event(GATEWAY, BOOT, event(kind="calls.call.received", data=data), NOW, 9)
+    assert refused.value.reason == "bad_data"
+    assert vault.persons("112") == []

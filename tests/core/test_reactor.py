@@ -203,3 +203,15 @@ def test_a_snapshot_of_format_1_is_read() -> None:
     assert (read.alarms.codes, read.alarms.refused, read.serving) == (["x"], 2, b"\x02")
     assert [command.id for command in read.commanding.open] == ["1-1"]
     assert read.format == snapshot.FORMAT
+
+
+def test_the_register_is_stored_anew_each_day(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    stored = []
+    for hours in (0, 1, 22, 2, 1):
+        post.jump(hours * 3600)
+        post.step()
+        post.save()
+        stored.append(post.journal.register())
+    assert stored[0] == stored[1] == stored[2]
+    assert stored[3] == stored[4] != stored[0], "the journal need not be kept from the first day on"

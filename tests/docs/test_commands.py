@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
-from core import commands, deliveries, desk, operators, programmes
+from core import commands, deliveries, desk, operators, privacy, programmes, vault
+from core.sealed import Closed
 from tests.docs.pages import ROOT, first_arguments, named, numbers, section, table, tables
 
 PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
@@ -55,3 +56,18 @@ def test_every_record_is_documented() -> None:
         programmes.PROGRAMME,
         deliveries.PROGRAMMED,
     }
+
+
+PRIVACY = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+
+
+def test_what_can_be_asked_of_personal_data_is_documented() -> None:
+    shared = set(operators.Personal.__struct_fields__)
+    requests, kinds = list(tables(section(PRIVACY, "## What people do")))
+    assert {named(row[0])[0]: named(row[1]) for row in requests[1]} == {
+        request.__struct_config__.tag: [name for name in request.__struct_fields__ if name not in shared]
+        for request in get_args(operators.AskedPersonal)
+    }
+    assert {named(row[0])[0] for row in kinds[1]} == {privacy.READING, vault.ERASED, vault.EXPIRED}
+    assert [c.value for c in Closed if f"`{c.value}`" not in section(PRIVACY, "## What people do")] == []
+    assert f"{vault.PERIODS} periods" in PRIVACY

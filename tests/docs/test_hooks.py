@@ -95,7 +95,7 @@ def test_a_field_that_is_not_documented_is_seen() -> None:
     assert wrong_fields(changed, declaration.Metric) == ["deadband: the default is 0.0, not 1.0"]
 
 
-@pytest.mark.parametrize("name", ["Now", "Batch", "TableView", "Column", "Event", "City", "Assets"])
+@pytest.mark.parametrize("name", ["Now", "Batch", "TableView", "Column", "Event", "City", "Assets", "Sealed"])
 def test_every_member_of_what_hooks_are_handed_is_documented(name: str) -> None:
     _, rows = table(section(HOOKS, f"### `{name}`"))
     told = {each for row in rows for each in named(row[0])}

@@ -27,6 +27,7 @@ from core import (
     flood,
     intake,
     inventory,
+    job_clocks,
     journal,
     kernel,
     link,
@@ -100,7 +101,7 @@ def settings_tables(pages: list[Path]) -> dict[str, tuple[Row, list[Row]]]:
 
 def wrong_settings(found: Mapping[str, tuple[Row, list[Row]]]) -> list[str]:
     """Settings that are missing in the tables, are not there, or have other defaults or limits."""
-    wanted = {"post", "time", "edges", "journal", "gate", "security", "health"}
+    wanted = {"post", "time", "edges", "journal", "gate", "security", "privacy", "health"}
     for group in ("plugins", "adapters"):
         for name, struct in owners(group).items():
             wanted |= set(nested(f"{group}.{name}", struct))
@@ -162,6 +163,7 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
         "edges",
         "gate",
         "security",
+        "privacy",
         "health",
         "plugins.lighting",
         "adapters.console",
@@ -266,6 +268,7 @@ LIMITS = {
     "commands that wait for a second person": desk.WAITING_MAX,
     "requests of operators' tools that wait for a step": intake.REQUESTS_MAX,
     "records that wait for the disk": journal.WAITING_MAX,
+    "clocks of jobs that have not ended": job_clocks.CLOCKS_MAX,
     "alarms, with those of the last day": alarms.ALARMS_MAX,
     "alarms in one event": alarms.TOLD_MAX,
     "kinds of alarm": alarm_rows.NO_CODE - 1,

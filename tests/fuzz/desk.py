@@ -7,8 +7,9 @@ from functools import cache
 import msgspec
 
 from core import operators
+from core.clock import Now
 from core.errors import WireError
-from core.operators import Approve, Propose, ProposeProgramme, ReleaseAll
+from core.operators import Approve, ErasePersonal, Propose, ProposeProgramme, ReadPersonal, ReleaseAll
 from core.wire import Refused
 from ondijon.testing import City, Post
 from tests.fuzz.target import Target
@@ -35,6 +36,14 @@ def check(data: bytes) -> None:
     if isinstance(asked, operators.ChangeAssets):
         return
     post = _post()
+    if isinstance(asked, operators.AskedPersonal):
+        # Without a token it is the machine's user; one that is not signed is nobody's.
+        signed = asked.token in (LOGGED_IN, b"")
+        if asked.token == LOGGED_IN:
+            asked = msgspec.structs.replace(asked, token=post.person("anna"))
+        said = post.privacy.take(b"", asked, Now(1, post.utc, post.mono))
+        assert said is None or isinstance(said[0], Refused) is not signed
+        return
     logged_in = asked.token == LOGGED_IN
     if logged_in:
         asked = msgspec.structs.replace(asked, token=post.person("anna"), epoch=1, asked_utc=post.utc)
@@ -83,6 +92,8 @@ def seeds() -> list[bytes]:
                     {"level_pct": 0},
                 )
             ),
+            ReadPersonal(token=token, by="root", subject="112", why="w"),
+            ErasePersonal(token=token, by="root", subject="112", why="w"),
         )
     ]
 

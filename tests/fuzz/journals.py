@@ -52,6 +52,7 @@ def seeds() -> list[bytes]:
         programmes=(
             Programme(id="1-2", kind="lighting.calendar", zone="", by="anna", reason="r", created_utc=9),
         ),
+        clocks={"roads": {"J-1": "stopped"}},
     )
     return [snapshot.encode(made), _NOTE.encode(), verifier_key("test", bytes(32)).encode()]
 

@@ -15,6 +15,7 @@ from tests.fuzz import (
     links,
     logins,
     registers,
+    sealed_values,
     states,
 )
 
@@ -30,6 +31,7 @@ ALL = (
     logins.TARGET,
     states.TARGET,
     journals.TARGET,
+    sealed_values.TARGET,
     configs.TARGET,
     *inventories.TARGETS,
 )

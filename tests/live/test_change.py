@@ -120,9 +120,9 @@ def test_garbage_on_the_desk_is_refused_and_counted(running_post: Any, socket_of
 def test_without_a_kernel_the_command_says_so(
     quick: Any, tmp_path: Path, post: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.cli.change.PATIENCE_S", 0.2)
+    monkeypatch.setattr("adapters.cli.desk.PATIENCE_S", 0.2)
     file = tmp_path / "changes.json"
     file.write_text(json.dumps([NEW]))
     done = quick("city", "change", file, post.run.folder)
     assert done.exit_code == 70
-    assert "the list may still be taken" in done.output
+    assert "what was asked may still be done" in done.output

@@ -70,7 +70,11 @@ def touched(honest: tuple[Path, Path, str], folder: Path, *statements: str) -> P
         (["UPDATE journal SET kind = 'command' WHERE seq = 33"], "are not those that were written"),
         (["UPDATE journal SET step = 7 WHERE seq = 10"], "are not those that were written"),
         (["DELETE FROM journal WHERE seq = 20"], "record 20 is missing"),
-        (["DELETE FROM journal WHERE seq <= 5"], "no signed head says where the rest begins"),
+        (["DELETE FROM journal WHERE seq <= 5"], "the post did not say that it forgot them"),
+        (
+            ["DELETE FROM journal WHERE seq <= 10", "DELETE FROM checkpoint WHERE seq < 10"],
+            "the post did not say that it forgot them",
+        ),
         (["DELETE FROM journal WHERE seq > 55"], "the journal ends with 55"),
         (
             ["DELETE FROM journal", "DELETE FROM checkpoint"],
