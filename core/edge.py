@@ -160,6 +160,10 @@ class Edge:
                 log.info("numbered", edge=self.name, generation=message.generation, slots=self.register.slots)
             elif isinstance(message, link.Tell):
                 self.on_tell(message)
+            elif isinstance(message, link.Stepped):
+                self.on_stepped(message)
+            elif isinstance(message, link.Present):
+                self.on_present(message)
 
     def on_numbered(self, register: Register, before: Register | None, loan: int) -> None:
         """The kernel's register is new, ``before`` was the last one; loans count from number ``loan`` on."""
@@ -171,6 +175,12 @@ class Edge:
 
     def on_tell(self, tell: link.Tell) -> None:
         """The kernel has messages for gateways."""
+
+    def on_present(self, present: link.Present) -> None:
+        """The kernel tells how all stands."""
+
+    def on_stepped(self, stepped: link.Stepped) -> None:
+        """The kernel tells what changed since."""
 
     def figures(self) -> link.Counters:
         """This edge's counters."""

@@ -15,11 +15,15 @@ FILE = "run.json"
 
 
 class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where gateways connect (TCP): ``telemetry`` takes frames, ``control`` shakes hands, ``events`` the rest."""
+    """Where gateways connect (TCP): ``telemetry`` takes frames, ``control`` shakes hands, ``events`` the rest.
+
+    ``partners`` is for those who follow.
+    """
 
     telemetry: str
     control: str
     events: str
+    partners: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +74,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def register_path(self) -> Path:
         """The numbering that the edges load."""
         return self.folder / "register.msgpack"
+
+    @property
+    def assets_path(self) -> Path:
+        """The register of assets as it is now, for the partners' edge."""
+        return self.folder / "assets.msgpack"
 
     def clock(self) -> Clock:
         """City time of this run."""
