@@ -19,6 +19,7 @@ from core.partner_wire import (
     BYTES_MAX,
     MESSAGES_MAX,
     SEQUENCED,
+    Change,
     Credit,
     Cut,
     Heartbeat,
@@ -55,6 +56,17 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     communes: tuple[str, ...]
     data: bytes
     gone: bool = False
+
+    @property
+    def place(self) -> tuple[str, tuple[str, ...]]:
+        """Whose it is, and where."""
+        return self.trade, self.communes
+
+    def withdrawn(self) -> Told:
+        """That this row is gone, for those who saw it."""
+        _, name, key = self.id.split("\0", 2)
+        change = Change(self.topic, name, key, self.trade, self.communes, None)
+        return Told(self.id, self.topic, self.trade, self.communes, encode(change), gone=True)
 
 
 #: What is to be done when a message is on its way.
@@ -316,14 +328,18 @@ class Egress:
         for told in changes:
             if told.topic == "event":
                 kept.append(told)
-            elif told.gone:
-                self.rows.pop(told.id, None)
-                kept.append(told)
-            elif told.id in self.rows or len(self.rows) < self._rows_max:
+                continue
+            stands = self.rows.get(told.id)
+            if stands is None and not told.gone and len(self.rows) >= self._rows_max:
+                self._count("rows_refused", 1)
+                continue
+            if stands is not None and (told.gone or stands.place != told.place):
+                # It goes from where it stood: who saw it there may not see where it is now.
+                del self.rows[told.id]
+                kept.append(stands.withdrawn())
+            if not told.gone:
                 self.rows[told.id] = told
                 kept.append(told)
-            else:
-                self._count("rows_refused", 1)
         return kept
 
     # -- subscribers
