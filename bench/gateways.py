@@ -20,7 +20,9 @@ def main() -> None:
     """Shake hands, then send each frame at its time; the values are the intended moments."""
     folder, seconds, rate, per_frame = Path(sys.argv[1]), *map(float, sys.argv[2:5])
     run = runs.load(folder)
-    gateways = [Gateway(f"gw-{i}", run.endpoints, run.clock()) for i in range(GATEWAYS)]
+    gateways = [
+        Gateway(f"gw-{i}", run.endpoints, run.clock(), keys=run.keys("bench-0")) for i in range(GATEWAYS)
+    ]
     _greet(gateways)
     n = int(per_frame)
     interval_ns = n / rate * 1e9

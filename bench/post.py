@@ -13,9 +13,11 @@ import numpy as np
 
 from bench import contest
 from core import city as cities
+from core import keyring
 from core.assets import NONE, Assets
 from core.city import City, Description
 from core.config import Config, PostConfig
+from core.person import ANY
 from core.supervisor import Supervisor
 from ondijon.testing import City as SmallCity
 
@@ -94,6 +96,7 @@ def run(folder: Path, *, seconds: float, rate: float, per_frame: int, hold_ms: f
         plugins={"clocked": {"out": str(out), "hold_ms": hold_ms}},
     )
     post = Supervisor(config, where)
+    keyring.own(config.post.data, "bench-0", (ANY,))
     post.start()
     try:
         sent = _send(where, seconds, rate, per_frame)

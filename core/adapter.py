@@ -26,12 +26,17 @@ def _one(_: Any) -> int:
 
 
 class Adapter(msgspec.Struct, frozen=True):
-    """``main(run, config, part)`` runs until SIGTERM; ``parts(config)`` says how many processes it wants."""
+    """``main(run, config, part)`` runs until SIGTERM; ``parts(config)`` says how many processes it wants.
+
+    Where it plays gateways it ``speaks_for`` them (ANY: for all): then each of its processes has a key of its own,
+    ``run.keys("NAME-PART")``.
+    """
 
     name: str
     config: type[msgspec.Struct]
     main: Callable[[Run, Any, int], None]
     parts: Callable[[Any], int] = _one
+    speaks_for: tuple[str, ...] = ()
 
     def configure(self, table: dict[str, Any]) -> Any:
         """Decode ``[adapters.NAME]`` strictly. Raises ConfigError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -88,6 +89,17 @@ class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     approve_s: Annotated[float, msgspec.Meta(ge=10, le=300)] = 300.0
 
 
+class SecurityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[security]``: who may connect.
+
+    ``curve``: every TCP socket is encrypted and knows whom it lets in; without it only this machine may reach the post.
+    ``warn_days`` before a key expires it is an alarm.
+    """
+
+    curve: bool = True
+    warn_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -104,6 +116,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     edges: EdgesConfig = EdgesConfig()
     journal: JournalConfig = JournalConfig()
     gate: GateConfig = GateConfig()
+    security: SecurityConfig = SecurityConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}
@@ -147,6 +160,12 @@ def from_table(raw: dict[str, Any], where: str, folder: Path) -> Config:
         )
     if len(set(post.plugins)) != len(post.plugins):
         raise ConfigError("post.plugins names a plugin twice.", where=where)
+    if not config.security.curve and not _is_loopback(config.edges.address):
+        raise ConfigError(
+            f"[security] curve = false, and [edges] address {config.edges.address!r} can be reached from outside.",
+            where=where,
+            next='Take curve = false out, or write address = "127.0.0.1".',
+        )
     located = msgspec.structs.replace(
         post,
         city=folder / post.city,
@@ -160,6 +179,13 @@ def from_table(raw: dict[str, Any], where: str, folder: Path) -> Config:
         config.gate, login_key=folder / config.gate.login_key if config.gate.login_key else None
     )
     return msgspec.structs.replace(config, post=located, journal=journal, gate=gate)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def decode(table: Any, struct: type[T], where: str) -> T:

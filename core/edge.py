@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
 import zmq
 
 from core import link, wire
+from core.door import Caller, Door
 from core.errors import WireError
 from core.limits import allow_files, files_needed, limit_memory
 from core.register import Register
@@ -36,12 +37,12 @@ TURN_MS = 100
 
 
 class Peer(msgspec.Struct):
-    """A connected gateway: its routing id, its boot, its session (0: none), since when, and when last heard.
+    """A connected gateway: who calls in its name, its boot, its session (0: none), since when, and when last heard.
 
     ``outdated``: it has more assets now than it was welcomed with, and is asked to say hello again.
     """
 
-    route: bytes
+    caller: Caller
     boot: int
     session: int
     since: float
@@ -53,8 +54,9 @@ class Peer(msgspec.Struct):
 class Edge:
     """One edge process. A subclass adds its sockets and what it does with messages."""
 
-    #: The edge's name, also its identity at the kernel.
+    #: The edge's name, also its identity at the kernel; and whose keys its door lets in.
     name = ""
+    role: Literal["gateway", "partner"] = "gateway"
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -65,6 +67,9 @@ class Edge:
         self.counts: dict[str, int] = {}
         self.context = context()
         self.poller = zmq.Poller()
+        self.door = Door(self.context, run.data, self.role, self.count, curve=run.security.curve)
+        for waiting in self.door.sockets:
+            self.poller.register(waiting, zmq.POLLIN)
         self.stopping = False
         self._heard_kernel = 0.0
         self.kernel = self.context.socket(zmq.DEALER)
@@ -77,9 +82,9 @@ class Edge:
         """A bound and limited socket in the poll set."""
         socket = self.context.socket(kind)
         limit(socket, **limits)
-        if kind == zmq.ROUTER:
-            socket.set(zmq.ROUTER_MANDATORY, 1)
+        self.door.guard(socket)
         listen(socket, endpoint)
+        self.door.bound(socket)
         self.poller.register(socket, zmq.POLLIN)
         return socket
 
@@ -105,6 +110,7 @@ class Edge:
         self.drain()
         self.tell_kernel(self.figures())
         self.run.report(self.name).write_bytes(msgspec.json.encode(self.figures()))
+        self.door.close()
         self.context.destroy(linger=1000)
 
     def turn(self, timeout_ms: int) -> None:
@@ -112,6 +118,8 @@ class Edge:
         ready = dict(self.poller.poll(timeout_ms))
         if self.kernel in ready:
             self._hear_kernel()
+        if self.door.turn():
+            self.expel_ended()
         self.serve(ready)
 
     def serve(self, ready: dict[Any, int]) -> None:
@@ -136,7 +144,27 @@ class Edge:
             if now - peer.heard > wire.HEARTBEATS_MISSED * wire.HEARTBEAT_S:
                 self.count("gateways_silent")
                 self.forget(gateway)
+        self.tell_figures()
+
+    def tell_figures(self) -> None:
+        """Tell the kernel our figures, and who was turned away at the door."""
+        knocked = self.door.knocked()
+        if knocked is not None:
+            self.tell_kernel(knocked)
         self.tell_kernel(self.figures())
+
+    def expel_ended(self) -> None:
+        """End the sessions, and the connections, of keys that may speak for their gateway no more."""
+        for gateway, peer in list(self.peers.items()):
+            if not self.door.may_speak_for(peer.caller.key, gateway):
+                log.warning("session ended", edge=self.name, gateway=gateway, key=peer.caller.key)
+                self.count("sessions_ended")
+                self.expel(gateway)
+
+    def expel(self, gateway: str) -> None:
+        """End a gateway's session and its connections, at once."""
+        self.door.end(self.peers[gateway].caller.connection)
+        self.forget(gateway)
 
     # -- the kernel
 
@@ -192,23 +220,27 @@ class Edge:
         """Take gateways' control messages; one that is not a message is counted and answered."""
         for _ in range(most):
             try:
-                parts = socket.recv_multipart(zmq.DONTWAIT)
+                frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            if len(parts) != 2:
+            caller = self.door.caller(frames[0].bytes, frames[-1])
+            if caller is None:
+                self.count("refused_ended")
+                continue
+            if len(frames) != 2:
                 self.count("refused_multipart")
                 continue
-            route, data = parts
+            data = frames[1].bytes
             try:
-                self.on_message(socket, route, data, wire.decode_from_gateway(data))
+                self.on_message(socket, caller, data, wire.decode_from_gateway(data))
             except WireError as error:
                 self.count(f"refused_{error.reason}")
                 self.answer(
-                    socket, route, wire.Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next)
+                    socket, caller.route, wire.Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next)
                 )
 
     def on_message(
-        self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
+        self, socket: zmq.Socket[bytes], caller: Caller, data: bytes, message: wire.FromGateway
     ) -> None:
         """One decoded message. Raises WireError for one that makes no sense here."""
         raise NotImplementedError
@@ -226,8 +258,8 @@ class Edge:
             return False
         return True
 
-    def admit(self, route: bytes, hello: wire.Hello) -> Peer:
-        """Take a gateway in, or raise WireError: not ready, another version, unknown, or its place is taken."""
+    def admit(self, caller: Caller, hello: wire.Hello) -> Peer:
+        """Take a gateway in, or raise WireError: not ready, another version, unknown, another's, or a taken place."""
         if self.register is None:
             raise WireError("the post is starting.", reason="not_ready", next="Try again in a second.")
         if hello.wire != wire.VERSION:
@@ -242,14 +274,20 @@ class Edge:
                 reason="unknown_gateway",
                 next="Add it to the register.",
             )
-        if self.routes.get(route, hello.gateway) != hello.gateway:
+        if not self.door.may_speak_for(caller.key, hello.gateway):
             raise WireError(
-                f"this connection is {self.routes[route]!r} already.",
+                f"this key may not speak for {hello.gateway!r}.",
+                reason="not_allowed",
+                next="Use its own key; `ondijon keys list` tells whose this one is.",
+            )
+        if self.routes.get(caller.route, hello.gateway) != hello.gateway:
+            raise WireError(
+                f"this connection is {self.routes[caller.route]!r} already.",
                 reason="second_name",
                 next="Open a connection a gateway.",
             )
         old = self.peers.get(hello.gateway)
-        if old is not None and old.route != route:
+        if old is not None and old.caller.route != caller.route:
             raise WireError(
                 f"{hello.gateway!r} is connected already.",
                 reason="duplicate_handshake",
@@ -262,21 +300,27 @@ class Edge:
             self.forget(hello.gateway)
         if len(self.peers) >= self.run.edges.sessions:
             raise WireError("too many gateways.", reason="session_limit", next="Raise `sessions` in [edges].")
-        self.routes[route] = hello.gateway
+        self.routes[caller.route] = hello.gateway
         now = time.monotonic()
-        peer = self.peers[hello.gateway] = Peer(route, hello.boot, 0, now, now)
+        peer = self.peers[hello.gateway] = Peer(caller, hello.boot, 0, now, now)
         return peer
 
-    def peer_of(self, route: bytes) -> tuple[str, Peer]:
+    def known(self, caller: Caller) -> Peer | None:
+        """The gateway that introduced itself on this connection; None where none did."""
+        peer = self.peers.get(self.routes.get(caller.route, ""))
+        # A route may be chosen by the peer: one that took another's, and has not its key, is not the same.
+        return peer if peer is not None and peer.caller.key == caller.key else None
+
+    def peer_of(self, caller: Caller) -> tuple[str, Peer]:
         """Who speaks. Raises WireError for one that has not introduced itself."""
-        gateway = self.routes.get(route)
-        if gateway is None:
+        peer = self.known(caller)
+        if peer is None:
             raise WireError("say hello first.", reason="no_handshake", next="Send a hello.")
-        peer = self.peers[gateway]
+        gateway = self.routes[caller.route]
         peer.heard = time.monotonic()
         return gateway, peer
 
     def forget(self, gateway: str) -> None:
         """End what is known of a gateway."""
         peer = self.peers.pop(gateway)
-        self.routes.pop(peer.route, None)
+        self.routes.pop(peer.caller.route, None)

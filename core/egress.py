@@ -345,11 +345,11 @@ class Egress:
     # -- subscribers
 
     def subscribe(
-        self, route: bytes, wanted: Subscribe, name: str = "", rights: Rights = everything
+        self, route: bytes, wanted: Subscribe, may: object = None, rights: Rights = everything
     ) -> Subscriber:
-        """Begin a subscription, in place of the connection's last one. ``name`` stands for the rights."""
+        """Begin a subscription, in place of the connection's last one. Equal ``may`` stands for equal rights."""
         self.forget(route)
-        alike = (name, wanted.topics, wanted.trades, wanted.communes)
+        alike = (may, wanted.topics, wanted.trades, wanted.communes)
         group = self._groups.get(alike)
         if group is None:
             group = self._groups[alike] = Group(Filter(wanted, rights))

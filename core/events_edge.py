@@ -8,6 +8,7 @@ from typing import Any
 import zmq
 
 from core import link, wire
+from core.door import Caller
 from core.edge import Edge
 from core.errors import WireError
 from core.register import Register
@@ -51,7 +52,7 @@ class EventsEdge(Edge):
             peer = self.peers.get(gateway)
             if peer is None:
                 self._keep(gateway, data)
-            elif self.answer(self.gateways, peer.route, data):
+            elif self.answer(self.gateways, peer.caller.route, data):
                 self.count("told")
 
     def _keep(self, gateway: str, data: bytes) -> None:
@@ -62,23 +63,23 @@ class EventsEdge(Edge):
         kept.append(data)
 
     def on_message(
-        self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
+        self, socket: zmq.Socket[bytes], caller: Caller, data: bytes, message: wire.FromGateway
     ) -> None:
         """Handshakes and heartbeats are answered here, reports and events go to the kernel."""
         if isinstance(message, wire.Hello):
-            self.admit(route, message)
+            self.admit(caller, message)
             assert self.register is not None
-            self.answer(socket, route, self.register.welcome(message.gateway, 0, self.boot))
+            self.answer(socket, caller.route, self.register.welcome(message.gateway, 0, self.boot))
             for kept in self._kept.pop(message.gateway, ()):
-                self.count("told", self.answer(socket, route, kept))
+                self.count("told", self.answer(socket, caller.route, kept))
         elif isinstance(message, wire.Beat):
-            known = route in self.routes and not self.peer_of(route)[1].outdated
-            self.answer(socket, route, wire.BeatBack(self.boot, known))
+            known = self.known(caller) is not None and not self.peer_of(caller)[1].outdated
+            self.answer(socket, caller.route, wire.BeatBack(self.boot, known))
         elif isinstance(message, wire.Bye):
-            gateway, _ = self.peer_of(route)
+            gateway, _ = self.peer_of(caller)
             self.forget(gateway)
         elif isinstance(message, (wire.Reports, wire.FieldEvent)):
-            gateway, peer = self.peer_of(route)
+            gateway, peer = self.peer_of(caller)
             self.count("heard")
             self.tell_kernel(link.Said(gateway, peer.boot, data))
         else:

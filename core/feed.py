@@ -115,6 +115,7 @@ class Feed:
         kinds = {metric.name: (metric.kind, d.name) for d in declarations for metric in d.metrics}
         return Present(
             now=stepped,
+            trades=tuple(d.name for d in declarations),
             communes=tuple(kernel.city.communes.names),
             owners={kind.name: d.name for d in declarations for kind in d.assets},
             alarms={code: (kind.priority, trade) for code, kind, trade in kernel.alarms.kinds()},

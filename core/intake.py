@@ -30,6 +30,7 @@ from core.loans import Lender
 from core.register import Register
 from core.run import Run
 from core.sockets import context
+from core.vocabulary import HandshakeRefused
 
 log = structlog.get_logger()
 
@@ -42,6 +43,12 @@ TURN_MAX = 5_000
 
 #: Refused messages of edges that one step is told of; all are counted.
 LIES_MAX = 4
+
+#: Refused handshakes that are journaled, each with how often: so many at once, and again in so many seconds.
+KNOCKS_MAX, KNOCKS_S = 128, 60.0
+
+#: What an edge says each second while it holds is over when it has not been said for so long (s).
+TROUBLE_S = 3.0
 
 #: Requests of operators' tools that may wait for a step.
 REQUESTS_MAX = 16
@@ -85,6 +92,10 @@ class Intake(threading.Thread):
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._asked: list[tuple[bytes, operators.Asked]] = []
         self._lies: list[tuple[str, str]] = []
+        self._knocks: list[HandshakeRefused] = []
+        self._knocks_left = float(KNOCKS_MAX)
+        self._knocked = time.monotonic()
+        self._unreadable: dict[str, tuple[float, str]] = {}
         self._outgoing: deque[Sequenced] = deque()
         self._publish: deque[tuple[bytes, bytes]] = deque(maxlen=64)
         self._known: set[bytes] = set()
@@ -94,6 +105,7 @@ class Intake(threading.Thread):
         self.counts = {
             "edge_messages_refused": 0,
             "requests_refused": 0,
+            "handshakes_untold": 0,
         }
         self._acknowledged = Acknowledged(field, journal, self.counts)
         self.outlet = Outlet(self.counts)
@@ -117,9 +129,20 @@ class Intake(threading.Thread):
         hand_overs = self._lender.take()
         with self._lock:
             events = self._acknowledged.take()
-            inputs = Inputs(hand_overs, events, self._reports, self._changes, self._asked, self._lies)
-            self._reports, self._changes, self._asked, self._lies = [], [], [], []
+            inputs = Inputs(
+                hand_overs, events, self._reports, self._changes, self._asked, self._lies, self._knocks
+            )
+            self._reports, self._changes, self._asked, self._lies, self._knocks = [], [], [], [], []
         return inputs
+
+    def troubles(self) -> list[tuple[str, dict[str, str]]]:
+        """Alarms of the post whose condition an edge tells of."""
+        since = time.monotonic() - TROUBLE_S
+        return [
+            ("keys_unreadable", {"edge": edge, "why": why})
+            for edge, (at, why) in list(self._unreadable.items())
+            if at > since
+        ]
 
     def settled(self) -> tuple[int, dict[str, Place]]:
         """Up to which record every event has been in a step's inputs, and how far each gateway's events came."""
@@ -253,6 +276,8 @@ class Intake(threading.Thread):
             if edge != link.PARTNERS:
                 raise WireError("it was told nothing.", reason="took")
             self.outlet.took(message.sequence)
+        elif isinstance(message, link.Knocked):
+            self._on_knocked(edge.decode(), message)
         elif isinstance(message, link.Counters):
             sessions = {} if edge == link.PARTNERS else {"gateways": message.sessions}
             self.edges[edge.decode()] = message.counts | sessions
@@ -271,6 +296,21 @@ class Intake(threading.Thread):
             answer = self._acknowledged.on_event(said.gateway, said.boot, message, utc, mono)
             if answer is not None:
                 self._tell(said.gateway, answer)
+
+    def _on_knocked(self, edge: str, message: link.Knocked) -> None:
+        if message.unreadable:
+            self._unreadable[edge] = (time.monotonic(), message.unreadable)
+        now = time.monotonic()
+        refill = (now - self._knocked) * KNOCKS_MAX / KNOCKS_S
+        self._knocks_left = min(self._knocks_left + refill, KNOCKS_MAX)
+        self._knocked = now
+        for knock, n in message.knocks:
+            if self._knocks_left < 1:
+                self.counts["handshakes_untold"] += n
+                continue
+            self._knocks_left -= 1
+            with self._lock:
+                self._knocks.append(HandshakeRefused(edge, knock.why, knock.fingerprint, knock.name, n))
 
     def _let_out(self) -> None:
         for gateway, acknowledgement in self._acknowledged.let_out():

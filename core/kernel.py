@@ -33,6 +33,7 @@ from core.snapshot import Snapshot
 from core.table import HandOver, Table, TableView
 from core.tail import Again, Tail
 from core.topology import Topology
+from core.vocabulary import HandshakeRefused
 from core.wire import TEXT_MAX, Order, Refused, Reports
 
 #: How often (µs) stale slots are looked for, commands are compared with the table, and leases end.
@@ -50,8 +51,9 @@ class Inputs(msgspec.Struct, frozen=True):
     """All that came in since the last step, in the order it was numbered. Events are committed already.
 
     ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
-    an edge said that cannot be, and was refused at the door; ``troubles``: alarms of the post whose condition holds,
-    with what they say; ``sent``: the last step whose orders are on their way.
+    an edge said that cannot be, and was refused at the door; ``knocks``: who was turned away at an edge;
+    ``troubles``: alarms of the post whose condition holds, with what they say; ``sent``: the last step whose orders
+    are on their way.
     """
 
     hand_overs: Sequence[HandOver] = ()
@@ -60,6 +62,7 @@ class Inputs(msgspec.Struct, frozen=True):
     changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
     asked: Sequence[tuple[bytes, Asked]] = ()
     lies: Sequence[tuple[str, str]] = ()
+    knocks: Sequence[HandshakeRefused] = ()
     troubles: Sequence[tuple[str, dict[str, str]]] = ()
     sent: int = -1
 
@@ -148,6 +151,8 @@ class Kernel:
         self._sweep(now, outputs)
         for edge, what in inputs.lies:
             self._edge_refused(edge, what, now, outputs)
+        for knock in inputs.knocks:
+            self._emit("post.handshake.refused", knock, now, None, outputs)
         for code, said in inputs.troubles:
             self._trouble(code, now, **said)
         for asker, asked in inputs.asked:

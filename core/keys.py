@@ -91,7 +91,11 @@ def post_key(data: Path) -> PostKey:
     path = data / FOLDER / POST_FILE
     if not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        _write(path, PostKey(*pair()), "The post's own key. Keep a copy: without it every gateway needs a new file.")
+        _write(
+            path,
+            PostKey(*pair()),
+            "The post's own key. Keep a copy: without it every gateway needs a new file.",
+        )
     return _read(path, PostKey, "Put the file back from the backup: gateways believe no other key.")
 
 

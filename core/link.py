@@ -21,6 +21,7 @@ import numpy as np
 
 from core.alarm_state import AlarmRows
 from core.errors import WireError
+from core.wire import TEXT_MAX
 
 #: Bytes of one slot in a buffer: slot u32, count u32, value f64, time i64.
 SLOT_BYTES = 24
@@ -33,6 +34,9 @@ TELEMETRY, EVENTS, PARTNERS = b"telemetry", b"events", b"partners"
 
 #: No message from an edge is larger.
 MESSAGE_MAX = 131_072
+
+#: Kinds of refused handshakes that an edge tells of at a time.
+KNOCKS_MAX = 128
 
 _DESCRIPTOR = struct.Struct("<IIII")
 DESCRIPTOR_BYTES = _DESCRIPTOR.size
@@ -99,6 +103,24 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="said", 
     gateway: str
     boot: int
     message: Annotated[bytes, msgspec.Meta(max_length=65_536)]
+
+
+class Knock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Who was turned away at a door: why, its key's fingerprint and name, as far as they are known."""
+
+    why: Annotated[str, msgspec.Meta(max_length=40)]
+    fingerprint: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    name: Annotated[str, msgspec.Meta(max_length=120)] = ""
+
+
+class Knocked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="knocked", tag_field="type"):
+    """Refused handshakes of an edge, each with how many; and why its allow-list cannot be read, where it cannot."""
+
+    knocks: Annotated[
+        list[tuple[Knock, Annotated[int, msgspec.Meta(ge=1, lt=1 << 62)]]],
+        msgspec.Meta(max_length=KNOCKS_MAX),
+    ]
+    unreadable: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
 
 
 class Tell(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tell", tag_field="type"):
@@ -173,18 +195,19 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped", tag_fiel
 class Present(msgspec.Struct, frozen=True, kw_only=True, tag="present", tag_field="type"):
     """Everything as it stands after the step of ``now``: what follows is told from there.
 
-    ``communes`` their names, ``owners`` the trade of each kind of asset, ``alarms`` the (priority, trade) of each code,
-    ``metrics`` the (kind of asset, trade) of each that is a layer.
+    ``trades`` those that run; ``communes`` their names, ``owners`` the trade of each kind of asset, ``alarms`` the
+    (priority, trade) of each code, ``metrics`` the (kind of asset, trade) of each that is a layer.
     """
 
     now: Stepped
+    trades: tuple[str, ...]
     communes: tuple[str, ...]
     owners: dict[str, str]
     alarms: dict[str, tuple[int, str]]
     metrics: dict[str, tuple[str, str]]
 
 
-FromEdge = Ready | Counters | Said | Took
+FromEdge = Ready | Counters | Said | Took | Knocked
 ToEdge = Numbered | Tell | Alive | Stepped | Present
 
 _from_edge = msgspec.msgpack.Decoder(FromEdge)

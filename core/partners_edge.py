@@ -7,7 +7,7 @@ told it, and asks for it anew when it missed something.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -16,10 +16,12 @@ import zmq
 from core import city as cities
 from core import link, partner_wire, wire
 from core.clock import Clock
+from core.door import Caller
 from core.edge import Edge
-from core.egress import Egress, Subscriber
+from core.egress import Egress, Subscriber, everything
 from core.errors import WireError
-from core.partner_wire import Credit, Subscribe
+from core.partner_wire import Subscribe, Unsubscribe
+from core.person import ANY, Role
 from core.publication import Publication
 from core.register import Register
 from core.run import Run
@@ -44,16 +46,20 @@ class PartnersEdge(Edge):
     """Fans out what the kernel tells, by the rights and the credit of each partner."""
 
     name = "partners"
+    role = "partner"
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         self.partners = self.listen(
             zmq.ROUTER, run.endpoints.partners, queue=QUEUE, message=partner_wire.REQUEST_MAX
         )
+        # A partner that takes nothing must be seen to: nothing may be dropped on the way to it.
+        self.partners.set(zmq.ROUTER_MANDATORY, 1)
         self.egress = Egress(self.boot, self.count)
         self._clock: Clock = run.clock()
         self._publication: Publication | None = None
         self._expected = 0
+        self._callers: dict[bytes, tuple[Caller, tuple[Role, ...]]] = {}
         self._heard: dict[bytes, float] = {}
         self._since: dict[bytes, float] = {}
         self._blocked: dict[bytes, float] = {}
@@ -116,33 +122,45 @@ class PartnersEdge(Edge):
     def _hear_partners(self) -> None:
         for _ in range(HEAR_MAX):
             try:
-                parts = self.partners.recv_multipart(zmq.DONTWAIT)
+                frames = self.partners.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            if len(parts) != 2:
+            caller = self.door.caller(frames[0].bytes, frames[-1])
+            if caller is None:
+                self.count("refused_ended")
+                continue
+            if len(frames) != 2:
                 self.count("refused_multipart")
                 continue
-            route, data = parts
             try:
-                self._on_partner(route, partner_wire.decode_from_partner(data))
+                self._on_partner(caller, partner_wire.decode_from_partner(frames[1].bytes))
             except WireError as error:
                 self.count(f"refused_{error.reason}")
-                self._say(route, partner_wire.encode(partner_wire.refusal(error)))
+                self._say(caller.route, partner_wire.encode(partner_wire.refusal(error)))
 
-    def _on_partner(self, route: bytes, message: partner_wire.FromPartner) -> None:
+    def _on_partner(self, caller: Caller, message: partner_wire.FromPartner) -> None:
         if isinstance(message, Subscribe):
-            self._subscribe(route, message)
-        elif isinstance(message, Credit):
-            subscriber = self.egress.subscribers.get(route)
-            if subscriber is None or subscriber.number != message.subscription or subscriber.cut is not None:
-                raise WireError("no such subscription.", reason="no_subscription", next="Send a subscribe.")
-            self._heard[route] = time.monotonic()
-            subscriber.grant(message)
-            self._pending.add(route)
+            self._subscribe(caller, message)
+            return
+        subscriber = self.egress.subscribers.get(caller.route)
+        # A route may be chosen by the peer: one that took another's, and has not its key, is not the same.
+        if (
+            subscriber is None
+            or subscriber.cut is not None
+            or self._callers[caller.route][0].key != caller.key
+        ):
+            raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
+        if isinstance(message, Unsubscribe):
+            self._forget(caller.route)
+        elif message.subscription != subscriber.number:
+            raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
         else:
-            self._forget(route)
+            self._heard[caller.route] = time.monotonic()
+            subscriber.grant(message)
+            self._pending.add(caller.route)
 
-    def _subscribe(self, route: bytes, wanted: Subscribe) -> None:
+    def _subscribe(self, caller: Caller, wanted: Subscribe) -> None:
+        route = caller.route
         if wanted.wire != partner_wire.VERSION:
             raise WireError(
                 f"wire version {wanted.wire} is not spoken here.",
@@ -156,11 +174,39 @@ class PartnersEdge(Edge):
             raise WireError("subscribed a moment ago.", reason="subscribe_flood", next="Wait a second.")
         if route not in self.egress.subscribers and len(self.egress.subscribers) >= self.run.edges.partners:
             raise WireError("too many partners.", reason="partner_limit", next="Raise `partners` in [edges].")
-        self.egress.subscribe(route, wanted)
+        key = self.door.key(caller.key) if self.door.curve else None
+        rights = everything if key is None else key.communes
+        if not any(rights(trade, topic) for topic in wanted.topics for trade in self._trades(wanted)):
+            raise WireError(
+                "this key may see none of it.",
+                reason="not_allowed",
+                next="`ondijon keys list` tells what it may.",
+            )
+        may = () if key is None else key.rights
+        self.egress.subscribe(route, wanted, may, rights)
+        self._callers[route] = caller, may
         self.count("subscribed")
         self._since[route] = self._heard[route] = now
         self._blocked.pop(route, None)
         self._pending.add(route)
+
+    def _trades(self, wanted: Subscribe) -> Iterable[str]:
+        assert self._publication is not None
+        return self._publication.trades if ANY in wanted.trades else wanted.trades
+
+    def expel_ended(self) -> None:
+        """End the connections of keys that may be here no more; cut off those whose rights are others now."""
+        for route, (caller, rights) in list(self._callers.items()):
+            key = self.door.key(caller.key)
+            if key is None:
+                log.warning("session ended", edge=self.name, key=caller.key)
+                self.count("sessions_ended")
+                self.door.end(caller.connection)
+                self._forget(route)
+            elif key.rights != rights and (subscriber := self.egress.subscribers.get(route)) is not None:
+                self.count("cut_rights")
+                subscriber.end("rights", "what this key may see has changed.", "Subscribe again.")
+                self._pending.add(route)
 
     def _pump(self, route: bytes) -> None:
         subscriber = self.egress.subscribers.get(route)
@@ -211,6 +257,7 @@ class PartnersEdge(Edge):
         self._pending.discard(route)
         self._blocked.pop(route, None)
         self._heard.pop(route, None)
+        self._callers.pop(route, None)
 
     # -- time
 
@@ -226,7 +273,7 @@ class PartnersEdge(Edge):
             for subscriber in list(self.egress.subscribers.values()):
                 if subscriber.cut is None:
                     self._say(subscriber.route, self.egress.heartbeat(subscriber, self._clock.utc()))
-        self.tell_kernel(self.figures())
+        self.tell_figures()
 
     def figures(self) -> link.Counters:
         """This edge's counters, and what waits for credit now."""

@@ -73,6 +73,8 @@ class Publication:
         self._metrics = present.metrics
         self._assets = assets
         self._layers: dict[str, bytes] = {}
+        #: Whose things are told of.
+        self.trades = frozenset({POST, *present.owners.values(), *present.trades})
 
     # -- all that stands
 

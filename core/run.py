@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from core import keys
 from core.clock import Clock, Origin
-from core.config import EdgesConfig, GateConfig, JournalConfig
+from core.config import EdgesConfig, GateConfig, JournalConfig, SecurityConfig
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -39,6 +40,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     edges: EdgesConfig
     journal: JournalConfig = JournalConfig()
     gate: GateConfig = GateConfig()
+    security: SecurityConfig = SecurityConfig()
     origin: Origin
     step_us: int
     seed: int
@@ -79,6 +81,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def assets_path(self) -> Path:
         """The register of assets as it is now, for the partners' edge."""
         return self.folder / "assets.msgpack"
+
+    def keys(self, process: str) -> Path | None:
+        """The key file of one of the post's own adapters, such as ``simulator-0``; None where nobody has a key."""
+        return self.data / keys.FOLDER / f"{process}.key" if self.security.curve else None
 
     def clock(self) -> Clock:
         """City time of this run."""

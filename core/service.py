@@ -19,6 +19,7 @@ from core import run as runs
 from core import snapshot as snapshots
 from core.clock import Now
 from core.errors import JournalError, OndijonError
+from core.expiring import Expiring
 from core.feed import Feed
 from core.field import FieldEvents, Place
 from core.histogram import Histogram
@@ -70,6 +71,7 @@ class Service:
         )
         self.kernel.register.check_room(run.edges.slots)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
+        self.expiring = Expiring(run.data, run.security)
         self.views = status.Views()
         self.faults: list[str] = []
         self.ages = Histogram()
@@ -146,7 +148,8 @@ class Service:
         away = [
             ("witness_away", {"witness": where, "why": why}) for where, why in self.journal.witnesses_away()
         ]
-        inputs = msgspec.structs.replace(self.intake.take(), troubles=away)
+        troubles = [*away, *self.intake.troubles(), *self.expiring.troubles()]
+        inputs = msgspec.structs.replace(self.intake.take(), troubles=troubles)
         self._step = step
         now = self._now(step)
         self._count_ages(inputs)

@@ -18,7 +18,7 @@ import structlog
 import zmq
 
 from core import adapter as adapters
-from core import link, lock
+from core import keyring, link, lock
 from core.clock import SECOND, origin_now
 from core.config import Config
 from core.errors import CityError, ConfigError
@@ -179,12 +179,15 @@ class Supervisor:
             edges=config.edges,
             journal=config.journal,
             gate=config.gate,
+            security=config.security,
             origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
             step_us=config.post.step_ms * 1000,
             seed=config.post.seed,
             endpoints=_endpoints(config),
             memory_fd=link.create_memory(config.edges.slots),
         )
+        if config.security.curve:
+            keyring.begin(config.post.data)
         self.run.save()
         # In the order they start; they stop the other way round, so that what is on its way arrives.
         self.processes = [
@@ -196,6 +199,8 @@ class Supervisor:
         for name, table in config.adapters.items():
             adapter = adapters.load(name)
             for part in range(adapter.parts(adapter.configure(table))):
+                if config.security.curve and adapter.speaks_for:
+                    keyring.own(config.post.data, f"{name}-{part}", adapter.speaks_for)
                 self.processes.append(self._process(f"{name}-{part}", "core.adapter", name, str(part)))
         self._stopping = False
 

@@ -13,6 +13,7 @@ import zmq
 from core import link, wire
 from core._fast.ingest import Ingest, resolve_libzmq
 from core._fast.slots import Slots
+from core.door import Caller
 from core.edge import COUNT_MAX, Edge
 from core.errors import WireError
 from core.loans import Borrower
@@ -72,7 +73,11 @@ class TelemetryEdge(Edge):
     def _drain_frames(self) -> int:
         if self.ingest is None:
             return self._discard()
-        return self.ingest.drain_portable(self.frames) if self.portable else self.ingest.drain(self.frames)
+        n = self.ingest.drain_portable(self.frames) if self.portable else self.ingest.drain(self.frames)
+        for key, connection in self.ingest.strangers():
+            if self.door.key(key) is None:
+                self.door.end(connection)
+        return n
 
     def _discard(self) -> int:
         # Before the first register there is no session: nobody honest sends yet.
@@ -142,22 +147,22 @@ class TelemetryEdge(Edge):
     # -- the gateways
 
     def on_message(
-        self, socket: zmq.Socket[bytes], route: bytes, data: bytes, message: wire.FromGateway
+        self, socket: zmq.Socket[bytes], caller: Caller, data: bytes, message: wire.FromGateway
     ) -> None:
         """Handshakes, heartbeats and farewells."""
         if isinstance(message, wire.Hello):
-            self._greet(route, message)
+            self._greet(caller, message)
         elif isinstance(message, wire.Beat):
-            self._beat(route, message)
+            self._beat(caller, message)
         elif isinstance(message, wire.Bye):
-            gateway, peer = self.peer_of(route)
+            gateway, peer = self.peer_of(caller)
             if message.session == peer.session:
                 self._leaving[gateway] = (message.sent, time.monotonic() + BYE_PATIENCE_S)
         else:
             raise WireError(f"{type(message).__name__} belongs to the events socket.", reason="wrong_socket")
 
-    def _greet(self, route: bytes, hello: wire.Hello) -> None:
-        peer = self.admit(route, hello)
+    def _greet(self, caller: Caller, hello: wire.Hello) -> None:
+        peer = self.admit(caller, hello)
         assert self.ingest is not None
         assert self.register is not None
         self._settle(hello)
@@ -166,12 +171,15 @@ class TelemetryEdge(Edge):
             session = 1 + secrets.randbelow(0xFFFFFFFF)
             try:
                 self.ingest.open(
-                    session, np.frombuffer(entry.first_slot, np.uint32), np.frombuffer(entry.kind, np.uint16)
+                    session,
+                    np.frombuffer(entry.first_slot, np.uint32),
+                    np.frombuffer(entry.kind, np.uint16),
+                    caller.key.encode(),
                 )
                 peer.session = session
             except KeyError:
                 self.count("session_redrawn")
-        self.answer(self.control, route, self.register.welcome(hello.gateway, peer.session, self.boot))
+        self.answer(self.control, caller.route, self.register.welcome(hello.gateway, peer.session, self.boot))
 
     def _settle(self, hello: wire.Hello) -> None:
         boot, settled = self._settled.get(hello.gateway, (None, 0))
@@ -184,14 +192,14 @@ class TelemetryEdge(Edge):
             self._finished["lost"] = min(lost, COUNT_MAX)
         self._settled[hello.gateway] = (hello.boot, hello.sent)
 
-    def _beat(self, route: bytes, beat: wire.Beat) -> None:
-        gateway = self.routes.get(route)
+    def _beat(self, caller: Caller, beat: wire.Beat) -> None:
+        peer = self.known(caller)
         known = False
-        if gateway is not None and self.peers[gateway].session == beat.session:
-            _, peer = self.peer_of(route)
+        if peer is not None and peer.session == beat.session:
+            peer.heard = time.monotonic()
             peer.sent = beat.sent
             known = not peer.outdated
-        self.answer(self.control, route, wire.BeatBack(self.boot, known))
+        self.answer(self.control, caller.route, wire.BeatBack(self.boot, known))
 
     def _let_go(self) -> None:
         for gateway, (sent, until) in list(self._leaving.items()):
@@ -203,6 +211,12 @@ class TelemetryEdge(Edge):
             if came == sent & 0xFFFFFFFF or time.monotonic() > until:
                 peer.sent = sent
                 self.forget(gateway)
+
+    def expel(self, gateway: str) -> None:
+        """End its connection for frames, too; where none was heard there yet, that ends at its first."""
+        if self.ingest is not None and self.peers[gateway].session:
+            self.door.end(self.ingest.connection(self.peers[gateway].session))
+        super().expel(gateway)
 
     def forget(self, gateway: str) -> None:
         """Close the session; what it said it sent and never came is lost, and counted so."""

@@ -70,6 +70,20 @@ class PluginFailed(msgspec.Struct, frozen=True):
     error: str
 
 
+class HandshakeRefused(msgspec.Struct, frozen=True):
+    """Somebody was turned away at a door of the post, ``count`` times since it was last told.
+
+    ``why``: unknown_key, revoked, expired, other_role; no_curve, wrong_server_key and broken_off, where no key was
+    shown. ``key`` is its fingerprint, ``name`` whose it is or was.
+    """
+
+    edge: str
+    why: str
+    key: str
+    name: str
+    count: int
+
+
 class AssetChanged(msgspec.Struct, frozen=True):
     """The inventory changed: ``change`` is added, changed or retired, ``at_utc`` µs when it was done."""
 
@@ -97,6 +111,11 @@ EVENTS = (
         name="post.alarm.changed", data=AlarmChanged, text=Text(fr="Alarme modifiée", en="Alarm changed")
     ),
     EventKind(
+        name="post.handshake.refused",
+        data=HandshakeRefused,
+        text=Text(fr="Connexion refusée", en="Connection refused"),
+    ),
+    EventKind(
         name="post.plugin.failed", data=PluginFailed, text=Text(fr="Métier en défaut", en="Trade failed")
     ),
 )
@@ -112,8 +131,10 @@ def _alarm(code: str, priority: int, fr: str, en: str) -> AlarmKind:
 ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
+    _alarm("keys_unreadable", 1, "Liste des clés illisible", "The allow-list of keys cannot be read"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
+    _alarm("key_expires", 3, "Une clé expire bientôt", "A key expires soon"),
 )
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import zmq
 
+from core import keys as key_files
 from core import wire
 from core.clock import Clock, origin_now
 from core.errors import OndijonError, WireError
+from core.keys import ClientKey
 from core.run import Endpoints
 from core.sockets import context as new_context
 from core.sockets import dial, limit
@@ -67,7 +70,9 @@ class Gateway:
     ``clock`` gives city time: by default this machine's, which is right but for a demo. Samples given
     before the handshake ended, or while the post is away, are dropped and counted: what must not be lost
     is an event. Many gateways in one process need a ``context`` with room for three sockets each
-    (``new_context``); ``spool`` keeps the events, by default in memory.
+    (``new_context``); ``spool`` keeps the events, by default in memory. ``keys`` is the gateway's key file, as the
+    post made it (`ondijon keys new`): without one it is let in only where the post runs without CURVE. Raises
+    KeyFileError for one that is none.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Gateway:
         clock: Clock | None = None,
         context: zmq.Context[Any] | None = None,
         spool: Spool | None = None,
+        keys: Path | None = None,
     ) -> None:
         self.name = name
         self.clock = clock or Clock(origin_now())
@@ -99,9 +105,10 @@ class Gateway:
         self._events_moved = time.monotonic()
         self._on_welcome: Callable[[], None] = lambda: None
         context = context or zmq.Context.instance()
-        self._control = _open(context, zmq.DEALER, endpoints.control)
-        self._events = _open(context, zmq.DEALER, endpoints.events)
-        self._frames = _open(context, zmq.PUSH, endpoints.telemetry)
+        key = key_files.read(keys) if keys is not None else None
+        self._control = _open(context, zmq.DEALER, endpoints.control, key)
+        self._events = _open(context, zmq.DEALER, endpoints.events, key)
+        self._frames = _open(context, zmq.PUSH, endpoints.telemetry, key)
 
     @property
     def sockets(self) -> Sequence[zmq.Socket[bytes]]:
@@ -315,7 +322,7 @@ class Gateway:
             socket.close(linger_ms)
 
 
-def _open(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[bytes]:
+def _open(context: zmq.Context[Any], kind: int, endpoint: str, key: ClientKey | None) -> zmq.Socket[bytes]:
     try:
         socket: zmq.Socket[bytes] = context.socket(kind)
     except zmq.ZMQError as error:
@@ -325,6 +332,8 @@ def _open(context: zmq.Context[Any], kind: int, endpoint: str) -> zmq.Socket[byt
             next="Give many gateways a context of their own: new_context(max_sockets=3 * gateways + 64).",
         ) from error
     limit(socket, queue=QUEUE)
+    if key is not None:
+        key.secure(socket)
     dial(socket, endpoint)
     return socket
 

@@ -13,6 +13,7 @@ from adapters.cli.check import check
 from adapters.cli.city import city
 from adapters.cli.demo import demo
 from adapters.cli.example import example
+from adapters.cli.keys import keys
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -43,6 +44,7 @@ def main() -> None:
       ondijon example > ondijon.toml     a configuration to begin with
       ondijon check ondijon.toml         is it right?
       ondijon run --config ondijon.toml  the service
+      ondijon keys --help                who may connect to it
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
 
@@ -55,5 +57,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, top, audit):
+for command in (demo, city, example, check, run, keys, top, audit):
     main.add_command(command)

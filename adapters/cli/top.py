@@ -21,6 +21,9 @@ from core.status import Status
 #: A status that does not come for so long (s) means that the kernel is away.
 PATIENCE_S = 5.0
 
+#: Counters of the edges that begin so tell of peers that were turned away.
+REFUSED = ("handshake_", "refused_", "sessions_ended")
+
 #: Columns of a picture that goes into a pipe or a file.
 PIPE_WIDTH = 200
 
@@ -73,7 +76,13 @@ def _live(follower: Follower, before: Status) -> None:
 def picture(now: Status, before: Status, seconds: float) -> Group:
     """One screen: what happened in the last ``seconds`` between two statuses."""
     return Group(
-        _head(now), _samples(now, before, seconds), _hooks(now), _alarms(now), *_views(now), *_faults(now)
+        _head(now),
+        _samples(now, before, seconds),
+        *_refused(now),
+        _hooks(now),
+        _alarms(now),
+        *_views(now),
+        *_faults(now),
     )
 
 
@@ -94,6 +103,22 @@ def _samples(now: Status, before: Status, seconds: float) -> Table:
         rate = (counts.get(name, 0) - old.get(name, 0)) / seconds
         table.add_row(name, f"{rate:,.0f}", f"{counts.get(name, 0):,}")
     return table
+
+
+def _refused(now: Status) -> list[Table]:
+    """Who was turned away at the doors, and whose session was ended; nothing where nobody was."""
+    table = Table("at the doors", *now.edges, title="refused")
+    names = sorted(
+        {
+            name
+            for counts in now.edges.values()
+            for name, n in counts.items()
+            if n and name.startswith(REFUSED)
+        }
+    )
+    for name in names:
+        table.add_row(name, *(f"{counts.get(name, 0):,}" for counts in now.edges.values()))
+    return [table] if names else []
 
 
 def _hooks(now: Status) -> Table:

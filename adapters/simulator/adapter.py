@@ -17,6 +17,7 @@ from adapters.simulator.world import TICK_S, TICK_US
 from core import city as cities
 from core.adapter import Adapter
 from core.limits import allow_files
+from core.person import ANY
 from core.run import Run
 from core.sockets import context
 from ondijon.spool import SpoolFile
@@ -50,7 +51,14 @@ class Player:
         self._began = time.monotonic()
         self.simulation.begin(self._first)
         self._spools = SpoolFile(run.data / "spool" / f"simulator-{part}.sqlite")
-        self.field = Field(self.simulation, run.endpoints, self.clock, self._context, self._spools)
+        self.field = Field(
+            self.simulation,
+            run.endpoints,
+            self.clock,
+            self._context,
+            self._spools,
+            run.keys(f"simulator-{part}"),
+        )
         self._waits_since = math.inf
         self._late_s = self._late_most_s = 0.0
 
@@ -142,4 +150,4 @@ def _parts(settings: Settings) -> int:
     return settings.processes
 
 
-adapter = Adapter("simulator", Settings, main, parts=_parts)
+adapter = Adapter("simulator", Settings, main, parts=_parts, speaks_for=(ANY,))

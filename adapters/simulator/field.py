@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -43,6 +44,7 @@ class Field:
         clock: Clock,
         context: zmq.Context[Any],
         spools: SpoolFile,
+        keys: Path | None = None,
     ) -> None:
         self.simulation, self.clock = simulation, clock
         self._latency = Histogram()
@@ -52,7 +54,7 @@ class Field:
         district = simulation.district
         self._ids = simulation.ids
         self.gateways = [
-            Gateway(name, endpoints, clock, context, spools.spool(name)) for name in district.gateways
+            Gateway(name, endpoints, clock, context, spools.spool(name), keys) for name in district.gateways
         ]
         self._of_socket = {socket: g for g, gateway in enumerate(self.gateways) for socket in gateway.sockets}
         for g, gateway in enumerate(self.gateways):

@@ -30,6 +30,17 @@ cdef extern from "columns.h" nogil:
     bint columns_sound(const columns_frame *, const columns_sender *, const slots_table *, uint32_t *slot)
     void columns_merge(const columns_frame *, const uint32_t *slot, slots_table *, slots_tally *)
 
+cdef extern from *:
+    """
+    typedef struct { _Alignas(8) unsigned char bytes[64]; } ondijon_msg_t;
+    """
+    ctypedef struct msg_t "ondijon_msg_t":
+        pass
+
+cdef enum:
+    # Bytes of a key's name, as the door gives it to each connection.
+    KEY_MAX = 16
+
 cdef struct Session:
     uint32_t id
     uint32_t next
@@ -37,6 +48,10 @@ cdef struct Session:
     uint64_t *entries
     uint64_t received
     uint64_t lost
+    # The connection that was heard last: its descriptor, and where its key is kept.
+    int connection
+    const char *spoke
+    char key[17]
 
 cdef struct Staged:
     uint32_t slot
@@ -67,12 +82,17 @@ cdef class Ingest:
     cdef int64_t latest
     cdef bint in_multipart
     cdef bint look
+    cdef bint guarded
+    cdef char stranger_keys[16][17]
+    cdef int stranger_connections[16]
+    cdef uint32_t stranger_count
 
     cdef rehash(self)
     cdef bint has_slots(self, uint64_t first_slot, uint16_t kind) noexcept nogil
     cdef int64_t city_time(self, int64_t mono) noexcept nogil
     cdef Session *find(self, uint32_t id) noexcept nogil
-    cdef void frame(self, const uint8_t *data, size_t size) noexcept nogil
+    cdef void frame(self, const uint8_t *data, size_t size, const char *key, const msg_t *message) noexcept nogil
+    cdef void note(self, const char *key, const msg_t *message) noexcept nogil
     cdef void single(self, const uint8_t *data, Session *session) noexcept nogil
     cdef void columns(self, const uint8_t *data, Session *session, uint32_t n) noexcept nogil
     cdef bint follows(self, Session *session, uint32_t sequence, uint32_t n) noexcept nogil

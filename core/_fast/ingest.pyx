@@ -11,7 +11,7 @@ belong to. A second libzmq would accept those sockets and receive nothing.
 from libc.math cimport fmin, isfinite
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strncmp, strncpy
 
 from core._fast.slots cimport SLOTS_FETCH, Slots, slots_merge, slots_rule, slots_tally
 
@@ -38,17 +38,16 @@ cdef extern from "errno.h" nogil:
 cdef extern from *:
     """
     #define ondijon_clz(x) __builtin_clzll(x)
-    typedef struct { _Alignas(8) unsigned char bytes[64]; } ondijon_msg_t;
     """
     int ondijon_clz(uint64_t) noexcept nogil
-    ctypedef struct msg_t "ondijon_msg_t":
-        pass
 
 ctypedef int (*msg_init_t)(msg_t *) noexcept nogil
 ctypedef int (*msg_close_t)(msg_t *) noexcept nogil
 ctypedef int (*msg_recv_t)(msg_t *, void *, int) noexcept nogil
 ctypedef void *(*msg_data_t)(msg_t *) noexcept nogil
 ctypedef int (*msg_more_t)(const msg_t *) noexcept nogil
+ctypedef int (*msg_get_t)(const msg_t *, int) noexcept nogil
+ctypedef const char *(*msg_gets_t)(const msg_t *, const char *) noexcept nogil
 ctypedef int (*errno_t)() noexcept nogil
 ctypedef void (*version_t)(int *, int *, int *) noexcept nogil
 
@@ -57,6 +56,8 @@ cdef msg_close_t msg_close = NULL
 cdef msg_recv_t msg_recv = NULL
 cdef msg_data_t msg_data = NULL
 cdef msg_more_t msg_more = NULL
+cdef msg_get_t msg_get = NULL
+cdef msg_gets_t msg_gets = NULL
 cdef errno_t zmq_errno = NULL
 cdef version_t zmq_version = NULL
 
@@ -73,6 +74,9 @@ cdef enum:
     # Frames between two looks at the clock, and ns after which a drain gives way to the rest of the loop.
     CLOCK_EACH = 64
     DRAIN_MAX = 2000000
+    # ZMQ_SRCFD, and how many refused connections one drain remembers.
+    SRCFD = 2
+    STRANGERS = 16
 
 # Counters. Those before UNKNOWN_SESSION count what came in; those up to FRAMES_REFUSED count samples,
 # each once; the rest count frames whose samples cannot be told.
@@ -84,6 +88,7 @@ cdef enum:
     CONFLATED_
     LOST
     UNKNOWN_SESSION
+    FOREIGN_SESSION
     REPLAYED
     UNKNOWN_INDEX
     UNKNOWN_METRIC
@@ -104,7 +109,7 @@ cdef enum:
 #: The counters by name, in order.
 COUNTERS_NAMES = (
     "frames", "received", "applied", "unchanged", "conflated", "lost",
-    "unknown_session", "replayed", "unknown_index", "unknown_metric", "not_finite", "out_of_range",
+    "unknown_session", "foreign_session", "replayed", "unknown_index", "unknown_metric", "not_finite", "out_of_range",
     "future", "bad_time", "late",
     "truncated", "oversized", "bad_version", "bad_kind", "bad_count", "bad_length", "multipart",
 )
@@ -118,7 +123,7 @@ def resolve_libzmq():
 
     Raises OSError where pyzmq's backend is not the compiled one of this platform.
     """
-    global msg_init, msg_close, msg_recv, msg_data, msg_more, zmq_errno, zmq_version
+    global msg_init, msg_close, msg_recv, msg_data, msg_more, msg_get, msg_gets, zmq_errno, zmq_version
     cdef int version[3]
     try:
         from zmq.backend.cython import _zmq
@@ -134,9 +139,14 @@ def resolve_libzmq():
     msg_recv = <msg_recv_t> dlsym(library, b"zmq_msg_recv")
     msg_data = <msg_data_t> dlsym(library, b"zmq_msg_data")
     msg_more = <msg_more_t> dlsym(library, b"zmq_msg_more")
+    msg_get = <msg_get_t> dlsym(library, b"zmq_msg_get")
+    msg_gets = <msg_gets_t> dlsym(library, b"zmq_msg_gets")
     zmq_errno = <errno_t> dlsym(library, b"zmq_errno")
     zmq_version = <version_t> dlsym(library, b"zmq_version")
-    if not (msg_init and msg_close and msg_recv and msg_data and msg_more and zmq_errno and zmq_version):
+    if not (
+        msg_init and msg_close and msg_recv and msg_data and msg_more
+        and msg_get and msg_gets and zmq_errno and zmq_version
+    ):
         raise OSError("libzmq's functions are not to be found behind pyzmq's backend")
     zmq_version(&version[0], &version[1], &version[2])
     found = (version[0], version[1], version[2])
@@ -247,15 +257,18 @@ cdef class Ingest:
                 at = (at + 1) & self.hash_mask
             self.hash[at] = i
 
-    def open(self, uint32_t id, const uint32_t[::1] first_slot, const uint16_t[::1] kind):
+    def open(self, uint32_t id, const uint32_t[::1] first_slot, const uint16_t[::1] kind, bytes key=b""):
         """Begin session ``id``: index i is the asset whose slots begin at ``first_slot[i]``, of ``kind[i]``.
 
-        An asset whose kind has no metrics may have any first slot. Raises KeyError where the id is taken,
-        ValueError for slots that are not there, OverflowError at the limit.
+        Only frames that come under ``key`` (a User-Id, at most 16 bytes; empty: whoever sends) belong to it. An asset
+        whose kind has no metrics may have any first slot. Raises KeyError where the id is taken, ValueError for slots
+        that are not there or a longer key, OverflowError at the limit.
         """
         cdef uint32_t i, n = first_slot.shape[0]
         if kind.shape[0] != n or n > 0xFFFF:
             raise ValueError("a session maps at most 65,535 assets")
+        if len(key) > KEY_MAX:
+            raise ValueError(f"a key's name here has at most {KEY_MAX} bytes")
         if self.find(id) != NULL:
             raise KeyError(f"session {id} is open already")
         if self.session_count == self.session_limit:
@@ -268,7 +281,11 @@ cdef class Ingest:
             raise MemoryError()
         for i in range(n):
             entries[i] = <uint64_t> kind[i] << 32 | first_slot[i]
-        self.sessions[self.session_count] = Session(id, 0, n, entries, 0, 0)
+        cdef Session *session = &self.sessions[self.session_count]
+        memset(session, 0, sizeof(Session))
+        session.id, session.size, session.entries, session.connection = id, n, entries, -1
+        memcpy(session.key, <const char *> key, len(key))
+        self.guarded = self.guarded or len(key) > 0
         self.session_count += 1
         self.rehash()
 
@@ -303,12 +320,25 @@ cdef class Ingest:
             raise KeyError(id)
         return session.next, session.received, session.lost
 
+    def connection(self, uint32_t id):
+        """The descriptor of the connection on which session ``id`` was heard last; -1 before. Raises KeyError."""
+        cdef Session *session = self.find(id)
+        if session == NULL:
+            raise KeyError(id)
+        return session.connection
+
+    def strangers(self):
+        """(key, descriptor) of connections whose frames belonged to no session of theirs, since the last call."""
+        found = [(self.stranger_keys[i].decode(), self.stranger_connections[i]) for i in range(self.stranger_count)]
+        self.stranger_count = 0
+        return found
+
     # -- decoding
 
     cdef int64_t city_time(self, int64_t mono) noexcept nogil:
         return self.origin_utc + <int64_t> (<double> (mono - self.origin_mono) * self.speed) // 1000
 
-    cdef void frame(self, const uint8_t *data, size_t size) noexcept nogil:
+    cdef void frame(self, const uint8_t *data, size_t size, const char *key, const msg_t *message) noexcept nogil:
         cdef Session *session
         cdef uint32_t n
         self.counts[FRAMES] += 1
@@ -338,7 +368,17 @@ cdef class Ingest:
         session = self.find(u32(data + 4))
         if session == NULL:
             self.counts[UNKNOWN_SESSION] += n
+            self.note(key, message)
             return
+        if session.key[0]:
+            # Its number alone proves nothing: a session belongs to who opened it.
+            if key == NULL or strncmp(key, session.key, sizeof(session.key)) != 0:
+                self.counts[FOREIGN_SESSION] += n
+                self.note(key, message)
+                return
+            if session.spoke != key and message != NULL:
+                session.spoke = key
+                session.connection = msg_get(message, SRCFD)
         if not self.follows(session, u32(data + 8), n):
             self.counts[REPLAYED] += n
             return
@@ -347,6 +387,20 @@ cdef class Ingest:
             self.single(data, session)
         else:
             self.columns(data, session, n)
+
+    cdef void note(self, const char *key, const msg_t *message) noexcept nogil:
+        cdef int connection
+        cdef uint32_t i
+        if key == NULL or message == NULL or self.stranger_count == STRANGERS:
+            return
+        connection = msg_get(message, SRCFD)
+        for i in range(self.stranger_count):
+            if self.stranger_connections[i] == connection:
+                return
+        strncpy(self.stranger_keys[self.stranger_count], key, KEY_MAX)
+        self.stranger_keys[self.stranger_count][KEY_MAX] = 0
+        self.stranger_connections[self.stranger_count] = connection
+        self.stranger_count += 1
 
     cdef bint follows(self, Session *session, uint32_t sequence, uint32_t n) noexcept nogil:
         # The sequence counts samples and wraps: a jump ahead is a loss, a step back is a replay.
@@ -469,6 +523,7 @@ cdef class Ingest:
         """
         cdef void *handle = <void *> <size_t> socket.underlying
         cdef msg_t message
+        cdef const char *key
         cdef int size, error = 0
         cdef uint32_t n = 0
         cdef int64_t began, mono
@@ -493,7 +548,8 @@ cdef class Ingest:
                     self.counts[MULTIPART] += 0 if self.in_multipart else 1
                     self.in_multipart = msg_more(&message)
                 else:
-                    self.frame(<const uint8_t *> msg_data(&message), size)
+                    key = msg_gets(&message, b"User-Id") if self.guarded else NULL
+                    self.frame(<const uint8_t *> msg_data(&message), size, key, &message)
             self.flush()
             msg_close(&message)
         if error and error != EAGAIN and error != EINTR:
@@ -505,22 +561,22 @@ cdef class Ingest:
         cdef uint32_t n = 0
         while n < limit:
             try:
-                parts = socket.recv_multipart(zmq.DONTWAIT)
+                parts = socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 break
             n += len(parts)
             if len(parts) > 1:
                 self.counts[MULTIPART] += 1
             else:
-                self.feed(parts[0])
+                self.feed(parts[0].buffer, parts[0].get("User-Id").encode() if self.guarded else b"")
         return n
 
-    def feed(self, const uint8_t[::1] frame not None):
-        """Decode one frame that is already in memory, into the table."""
+    def feed(self, const uint8_t[::1] frame not None, bytes key=b""):
+        """Decode one frame that is already in memory and came under ``key``, into the table."""
         cdef uint8_t nothing = 0
         self.latest = self.city_time(monotonic_ns()) + self.tolerance
         self.look = True
-        self.frame(&frame[0] if frame.shape[0] else &nothing, frame.shape[0])
+        self.frame(&frame[0] if frame.shape[0] else &nothing, frame.shape[0], key, NULL)
         self.flush()
 
     def counters(self):

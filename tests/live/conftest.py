@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from adapters.cli.follow import Follower
 from adapters.cli.main import main
 from core import city as cities
+from core import keyring, keys
 from core import run as runs
 from core._fast.ingest import SAMPLE_REFUSALS
 from core.config import Config, from_table
@@ -83,7 +84,25 @@ class Post:
     def connect(self, n: int) -> None:
         """Open gateways."""
         for name in self.city.assets.gateways[:n]:
-            self.gateways.append(Gateway(name, self.run.endpoints, self.run.clock(), self.context))
+            self.gateways.append(self.gateway(name))
+
+    def gateway(self, name: str, **options: Any) -> Gateway:
+        """A gateway that the post lets in."""
+        return Gateway(
+            name,
+            options.pop("endpoints", self.run.endpoints),
+            self.run.clock(),
+            self.context,
+            keys=self.keys(name),
+            **options,
+        )
+
+    def keys(self, name: str, *speaks_for: str) -> Path:
+        """The key file of a gateway, made at the first call."""
+        file = self.run.folder / f"{name}.key"
+        if not file.exists():
+            keyring.new(self.run.data, file, name, speaks_for=speaks_for)
+        return file
 
     def together(self) -> bool:
         """Every gateway has shaken both hands, and the kernel has heard of it."""
@@ -359,11 +378,13 @@ def running_post(
 
 @pytest.fixture
 def socket_of() -> Iterator[Callable[[int, str], zmq.Socket[bytes]]]:
-    """Opens a stranger's socket to an endpoint; all are closed at the end."""
+    """Opens a stranger's socket to an endpoint, with a key file or without; all are closed at the end."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
-    def dial(kind: int, endpoint: str, **options: Any) -> zmq.Socket[bytes]:
+    def dial(kind: int, endpoint: str, file: Path | None = None, **options: Any) -> zmq.Socket[bytes]:
         socket = context.socket(kind)
+        if file is not None:
+            keys.read(file).secure(socket)
         for name, value in options.items():
             socket.set(getattr(zmq, name), value)
         socket.connect(endpoint)

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from core import supervisor
-from ondijon.gateway import Gateway
 from ondijon.spool import SpoolFile
 
 VICTIMS = ("kernel", "edge-events", "edge-telemetry", "gateway", "all")
@@ -29,11 +28,10 @@ class Door:
 
     def start(self) -> None:
         """Start, with what an earlier life left on the disk."""
-        run = self.post.run
         name = self.post.city.assets.gateways[0]
         self.disk = SpoolFile(self.file)
         self.spool = self.disk.spool(name)
-        self.gateway = Gateway(name, run.endpoints, run.clock(), self.post.context, self.spool)
+        self.gateway = self.post.gateway(name, spool=self.spool)
         self.post.gateways[:] = [self.gateway]
 
     def kill(self) -> None:

@@ -132,7 +132,7 @@ def cut(post: Any) -> Iterator[Cut]:
 def test_a_cut_network_heals_and_nothing_is_lost_or_done_late(post: Any, cut: Cut, seconds: float) -> None:
     endpoints = Endpoints(*cut.endpoints)
     post.start(gateways=0)
-    post.gateways.append(Gateway(post.city.assets.gateways[0], endpoints, post.run.clock(), post.context))
+    post.gateways.append(post.gateway(post.city.assets.gateways[0], endpoints=endpoints))
     gateway = post.gateways[0]
     post.until(post.together, "the gateway is in")
     code = emit(post, gateway, 0)
