@@ -200,6 +200,8 @@ class _Socket:
             key = key_files.read(key)
         if key is not None:
             key.secure(self.socket)
+        # What is asked while there is no connection would all be asked at once when there is.
+        self.socket.set(zmq.IMMEDIATE, 1)
         dial(self.socket, endpoint)
 
 
