@@ -83,6 +83,7 @@ class PartnersEdge(Edge):
         self._publication = Publication(present, cities.load_assets(self.run.assets_path))
         now = present.now
         self.egress.begin(self._publication.present(present), now.journal, now.utc)
+        self._look_who_waits()
         self._took(now.sequence)
         log.info("present", rows=len(self.egress.rows), journal=now.journal)
 
@@ -106,9 +107,11 @@ class PartnersEdge(Edge):
     def _tell(self, changes: list[Any], journal: int, utc: int) -> None:
         for subscriber, message, done in self.egress.tell(changes, journal, utc):
             self._send(subscriber, message, done)
-        self._pending.update(
-            subscriber.route for subscriber in self.egress.subscribers.values() if subscriber.waiting
-        )
+        self._look_who_waits()
+
+    def _look_who_waits(self) -> None:
+        subscribers = self.egress.subscribers.values()
+        self._pending.update(each.route for each in subscribers if each.waiting or each.cut)
 
     # -- partners
 
