@@ -15,6 +15,7 @@ from core import city as cities
 from core import keyring, keys, link
 from core.clock import origin_now
 from core.config import EdgesConfig
+from core.event import Event, Source
 from core.keys import ClientKey
 from core.person import ANY, Role
 from core.register import Numbering
@@ -113,10 +114,26 @@ class EdgeAlone:
         """A row of a view about the whole city."""
         return link.ViewRow("trial.row", key, "trial", (), msgspec.Raw(msgspec.msgpack.encode(row)))
 
+    def event(self, seq: int) -> msgspec.Raw:
+        """An event of the trade, about the whole city."""
+        event = Event(
+            seq=seq,
+            kind="trial.bell.rung",
+            at_utc=1,
+            received_utc=1,
+            mono=1,
+            source=Source(plugin="trial"),
+            trade="trial",
+            data={"n": seq},
+        )
+        return msgspec.Raw(link.encode(event))
+
     def key(self, name: str) -> tuple[Path, ClientKey]:
         """A partner's key that may see everything."""
         file = self.run.folder / f"{name}.key"
         keyring.new(self.run.data, file, name, "partner", rights=[Role(ANY, ANY, (ANY,))])
+        # The door looks at the list ten times a second; whoever is refused waits for seconds.
+        time.sleep(0.3)
         return file, keys.read(file)
 
     def _say(self, message: Any) -> None:

@@ -136,7 +136,7 @@ def test_a_stopped_partner_is_cut_off_alone(post: Any, partners: Partners) -> No
     while partners.counts().get("partners_silent", 0) == gone:
         value = 10 + (value + 7) % 70
         post.levels(value)
-        partners.until(lambda: shows(follows, value), "the other goes on")
+        partners.until(lambda value=value: shows(follows, value), "the other goes on")
     assert follows.follower.statistics.resyncs == 0
     partners.opened.append(stops)
     partners.until(lambda: shows(stops, value), "it is back, with what stands now")
