@@ -14,6 +14,7 @@ from adapters.cli.city import city
 from adapters.cli.demo import demo
 from adapters.cli.example import example
 from adapters.cli.keys import keys
+from adapters.cli.partner import partner
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -57,5 +58,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, top, audit):
+for command in (demo, city, example, check, run, keys, top, audit, partner):
     main.add_command(command)
