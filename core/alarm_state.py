@@ -25,6 +25,9 @@ STATES = (
 HOLDS, ACTIVE, ACKED, TOLD, SUPPRESSED, SHELVED, OUT, CHATTERS = (1 << bit for bit in range(8))
 HIDDEN = SUPPRESSED | SHELVED | OUT
 
+#: Among AlarmRows: nothing suppresses it.
+NO_PARENT = 0xFFFF
+
 Data = dict[str, float | int | str]
 
 
@@ -74,6 +77,23 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     chattering: bool
     data: Data
     revision: int
+
+
+class AlarmRows(msgspec.Struct, frozen=True):
+    """Alarms as they are now, as columns [n]: ``code`` u16 and ``parent`` u16 index ``codes``; ``asset`` u32.
+
+    ``state`` u8 indexes STATES; ``count`` u32; ``raised_at``, ``returned_at``, ``acked_at`` i64 µs.
+    """
+
+    codes: tuple[str, ...]
+    code: bytes
+    asset: bytes
+    state: bytes
+    parent: bytes
+    count: bytes
+    raised_at: bytes
+    returned_at: bytes
+    acked_at: bytes
 
 
 class Change(NamedTuple):

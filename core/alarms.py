@@ -5,7 +5,7 @@ Trades say what holds, persons act, time passes: ``turn`` works it all in, for t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from core.alarm_state import (
     CHATTERS,
     HIDDEN,
     HOLDS,
+    NO_PARENT,
     OUT,
     SHELVED,
     STATE,
@@ -29,6 +30,7 @@ from core.alarm_state import (
     SUPPRESSED,
     TOLD,
     Alarm,
+    AlarmRows,
     Change,
     Data,
     state_of,
@@ -519,6 +521,29 @@ class Alarms:
         rows = self._rows.taken()
         return (self._alarm(row) for row in rows[self._rows.shown[rows] != 0].tolist())
 
+    def rows(self, changed: Iterable[tuple[str, np.ndarray]] | None = None) -> AlarmRows:
+        """What partners are told: of (code, assets u32[n]) that changed, or of all alarms that are not normal."""
+        r = self._rows
+        if changed is None:
+            taken = r.taken()
+            taken = taken[r.shown[taken] != 0]
+        else:
+            found = [r.find(self._kinds.number[code], assets) for code, assets in changed]
+            taken = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+            taken = taken[taken >= 0]
+        parent = np.where(r.by_code[taken] == NO_CODE, NO_PARENT, r.by_code[taken])
+        return AlarmRows(
+            codes=self._kinds.codes,
+            code=r.code[taken].tobytes(),
+            asset=r.asset[taken].tobytes(),
+            state=r.shown[taken].tobytes(),
+            parent=parent.astype(np.uint16).tobytes(),
+            count=r.count[taken].tobytes(),
+            raised_at=r.raised_at[taken].tobytes(),
+            returned_at=r.returned_at[taken].tobytes(),
+            acked_at=r.acked_at[taken].tobytes(),
+        )
+
     def groups(self) -> dict[int, tuple[Group, int]]:
         """The groups of which members stand, and how many do."""
         r = self._rows
@@ -534,6 +559,10 @@ class Alarms:
         return measure(
             self._rows, self._kinds.codes, ids, self._flood, self._answers, self.refused, self._mono
         )
+
+    def kinds(self) -> Iterator[tuple[str, AlarmKind, str]]:
+        """Each code with its kind and its trade."""
+        return zip(self._kinds.codes, self._kinds.kinds, self._kinds.trades, strict=True)
 
     def kind(self, code: str) -> tuple[AlarmKind, str]:
         """The kind of a code, and its trade."""

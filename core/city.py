@@ -205,7 +205,7 @@ def load(folder: Path) -> City:
     """Read a city folder. Raises CityError naming the file, what is wrong and what to do."""
     description = _load_description(folder / "city.toml")
     streets, communes = _load_streets(folder / "streets.npz")
-    assets = _load_assets(folder / "assets.msgpack")
+    assets = load_assets(folder / "assets.msgpack")
     if np.any((assets.edge >= streets.edges) & (assets.edge != 0xFFFFFFFF)):
         raise CityError(
             "an asset stands on a street that is not there.", where=str(folder), next="Import again."
@@ -326,7 +326,8 @@ class _StoredAssets(msgspec.Struct, frozen=True):
     attributes: dict[str, dict[str, list[Any]]]
 
 
-def _load_assets(path: Path) -> Assets:
+def load_assets(path: Path) -> Assets:
+    """A register's file. Raises CityError."""
     try:
         return unpack_assets(path.read_bytes())
     except OSError as error:

@@ -50,18 +50,21 @@ class TimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class EdgesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[edges]``: where gateways connect. A port of 0 takes a free one.
+    """``[edges]``: where gateways and partners connect. A port of 0 takes a free one.
 
-    ``memory_mib`` caps each edge process; ``sessions`` and ``slots`` cap what the telemetry edge holds.
+    ``memory_mib`` caps each edge process; ``sessions`` and ``slots`` cap what the telemetry edge holds, ``partners``
+    how many follow at the same time.
     """
 
     address: str = "127.0.0.1"
     telemetry_port: Port = 0
     control_port: Port = 0
     events_port: Port = 0
+    partners_port: Port = 0
     memory_mib: Annotated[int, msgspec.Meta(ge=64)] = 512
     sessions: Annotated[int, msgspec.Meta(ge=1, le=65_536)] = 4096
     slots: Annotated[int, msgspec.Meta(ge=1)] = 1_000_000
+    partners: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
 
 
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

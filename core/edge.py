@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -54,8 +54,9 @@ class Peer(msgspec.Struct):
 class Edge:
     """One edge process. A subclass adds its sockets and what it does with messages."""
 
-    #: The edge's name, also its identity at the kernel.
+    #: The edge's name, also its identity at the kernel; and whose keys its door lets in.
     name = ""
+    role: Literal["gateway", "partner"] = "gateway"
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -66,7 +67,7 @@ class Edge:
         self.counts: dict[str, int] = {}
         self.context = context()
         self.poller = zmq.Poller()
-        self.door = Door(self.context, run.data, "gateway", self.count, curve=run.security.curve)
+        self.door = Door(self.context, run.data, self.role, self.count, curve=run.security.curve)
         for waiting in self.door.sockets:
             self.poller.register(waiting, zmq.POLLIN)
         self.stopping = False
@@ -118,7 +119,7 @@ class Edge:
         if self.kernel in ready:
             self._hear_kernel()
         if self.door.turn():
-            self._expel()
+            self.expel_ended()
         self.serve(ready)
 
     def serve(self, ready: dict[Any, int]) -> None:
@@ -143,12 +144,16 @@ class Edge:
             if now - peer.heard > wire.HEARTBEATS_MISSED * wire.HEARTBEAT_S:
                 self.count("gateways_silent")
                 self.forget(gateway)
+        self.tell_figures()
+
+    def tell_figures(self) -> None:
+        """Tell the kernel our figures, and who was turned away at the door."""
         knocked = self.door.knocked()
         if knocked is not None:
             self.tell_kernel(knocked)
         self.tell_kernel(self.figures())
 
-    def _expel(self) -> None:
+    def expel_ended(self) -> None:
         """End the sessions, and the connections, of keys that may speak for their gateway no more."""
         for gateway, peer in list(self.peers.items()):
             if not self.door.may_speak_for(peer.caller.key, gateway):
@@ -183,6 +188,10 @@ class Edge:
                 log.info("numbered", edge=self.name, generation=message.generation, slots=self.register.slots)
             elif isinstance(message, link.Tell):
                 self.on_tell(message)
+            elif isinstance(message, link.Stepped):
+                self.on_stepped(message)
+            elif isinstance(message, link.Present):
+                self.on_present(message)
 
     def on_numbered(self, register: Register, before: Register | None, loan: int) -> None:
         """The kernel's register is new, ``before`` was the last one; loans count from number ``loan`` on."""
@@ -194,6 +203,12 @@ class Edge:
 
     def on_tell(self, tell: link.Tell) -> None:
         """The kernel has messages for gateways."""
+
+    def on_present(self, present: link.Present) -> None:
+        """The kernel tells how all stands."""
+
+    def on_stepped(self, stepped: link.Stepped) -> None:
+        """The kernel tells what changed since."""
 
     def figures(self) -> link.Counters:
         """This edge's counters."""

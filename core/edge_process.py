@@ -1,4 +1,4 @@
-"""An edge as a process: ``python -m core.edge_process telemetry|events FOLDER``."""
+"""An edge as a process: ``python -m core.edge_process telemetry|events|partners FOLDER``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from core import run as runs
 from core.edge import Edge
 from core.errors import OndijonError
 from core.events_edge import EventsEdge
+from core.partners_edge import PartnersEdge
 from core.telemetry_edge import TelemetryEdge
 
 log = structlog.get_logger()
 
-EDGES: dict[str, type[Edge]] = {edge.name: edge for edge in (TelemetryEdge, EventsEdge)}
+EDGES: dict[str, type[Edge]] = {edge.name: edge for edge in (TelemetryEdge, EventsEdge, PartnersEdge)}
 
 
 def main() -> None:

@@ -15,11 +15,13 @@ import numpy as np
 import structlog
 import zmq
 
-from core import link, operators, wire
+from core import city as cities
+from core import link, operators, whole, wire
 from core.acknowledged import Acknowledged
 from core.assets import Assets
 from core.clock import Clock
 from core.errors import WireError
+from core.feed import Outlet
 from core.field import FieldEvents, Place
 from core.inventory import AssetChange
 from core.journal import Journal
@@ -75,6 +77,7 @@ class Intake(threading.Thread):
         clock: Clock,
         journal: Journal,
         register: Register,
+        assets: Assets,
         field: FieldEvents,
     ) -> None:
         super().__init__(name="intake", daemon=True)
@@ -82,7 +85,7 @@ class Intake(threading.Thread):
         self._clock = clock
         self._journal = journal
         self._generation = register.generation
-        self._take_register(register)
+        self._take_register(register, assets)
         self._field = field
         self._lock = threading.Lock()
         self._reports: list[tuple[str, wire.Reports]] = []
@@ -107,6 +110,7 @@ class Intake(threading.Thread):
             "handshakes_untold": 0,
         }
         self._acknowledged = Acknowledged(field, journal, self.counts)
+        self.outlet = Outlet(self.counts)
         grace_s = min(GRACE_S, run.step_us / 1e6 / run.origin.speed)
         self._lender = Lender(
             link.Buffers(run.memory_fd, writable=False),
@@ -174,6 +178,11 @@ class Intake(threading.Thread):
             self._when_durable(seq, self._send, link.EVENTS, link.encode(link.Tell(messages, keep=False)))
         for asker, answer in outputs.answers:
             self.answer(asker, answer, seq)
+
+    def tell_partners(self, told: link.Stepped | link.Present, seq: int) -> None:
+        """Let the partners' edge hear of a step once the journal is durable up to ``seq``."""
+        sequence = told.now.sequence if isinstance(told, link.Present) else told.sequence
+        self._when_durable(seq, self._tell_partners, sequence, link.encode(told))
 
     def renumber(self, register: Register, assets: Assets, seq: int) -> None:
         """Tell the edges of a changed register once the journal is durable up to ``seq``."""
@@ -268,6 +277,8 @@ class Intake(threading.Thread):
         if edge == link.TELEMETRY:
             self._lender.meet()
         self._number(edge)
+        if edge == link.PARTNERS:
+            self.outlet.ready()
 
     def _number(self, edge: bytes) -> None:
         register, path = self._register, self._run.register_path.name
@@ -277,7 +288,7 @@ class Intake(threading.Thread):
         )
 
     def _on_message(self, edge: bytes, data: bytes) -> None:
-        if edge not in (link.TELEMETRY, link.EVENTS):
+        if edge not in (link.TELEMETRY, link.EVENTS, link.PARTNERS):
             raise WireError("no edge of this post has that name.", reason="edge")
         message = link.decode_from_edge(data)
         if edge not in self._known or isinstance(message, link.Ready):
@@ -285,10 +296,15 @@ class Intake(threading.Thread):
             self._meet(edge)
         if isinstance(message, link.Said):
             self._on_said(edge, message)
+        elif isinstance(message, link.Took):
+            if edge != link.PARTNERS:
+                raise WireError("it was told nothing.", reason="took")
+            self.outlet.took(message.sequence)
         elif isinstance(message, link.Knocked):
             self._on_knocked(edge.decode(), message)
         elif isinstance(message, link.Counters):
-            self.edges[edge.decode()] = message.counts | {"gateways": message.sessions}
+            sessions = {} if edge == link.PARTNERS else {"gateways": message.sessions}
+            self.edges[edge.decode()] = message.counts | sessions
             if len(message.latency) == 8 * 256:
                 self.edge_latency[edge.decode()] = np.frombuffer(message.latency, np.uint64)
 
@@ -364,13 +380,14 @@ class Intake(threading.Thread):
             self._operators.send_multipart([asker, operators.encode(answer)], zmq.DONTWAIT)
 
     def _renumber(self, register: Register, assets: Assets) -> None:
-        self._take_register(register)
+        self._take_register(register, assets)
         self._field.renumber(assets)
         for edge in list(self._known):
             self._number(edge)
 
-    def _take_register(self, register: Register) -> None:
+    def _take_register(self, register: Register, assets: Assets) -> None:
         register.save(self._run.register_path)
+        whole.write(self._run.assets_path, cities.pack_assets(assets), 0o600)
         self._register = register
         self._gateways = frozenset(register.gateways)
 
@@ -378,6 +395,10 @@ class Intake(threading.Thread):
 
     def _tell(self, gateway: str, message: wire.ToGateway) -> None:
         self._send(link.EVENTS, link.encode(link.Tell([(gateway, wire.encode(message))])))
+
+    def _tell_partners(self, sequence: int, message: bytes) -> None:
+        if link.PARTNERS in self._known and self.outlet.admit(sequence, len(message)):
+            self._send(link.PARTNERS, message)
 
     def _tell_all(self, message: bytes) -> None:
         for edge in list(self._known):

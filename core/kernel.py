@@ -482,6 +482,8 @@ class Kernel:
             raise PluginError(f"{view.name} is declared by {owner} with {view.row.__name__}.")
         if proposal.row is not None:
             _bounded(proposal.row, ROW_MAX, f"row {proposal.key!r} of {view.name}")
+        if proposal.asset is not None:
+            self._known(proposal.asset)
         outputs.views.append(proposal)
 
     def _serves(self, plugin: Plugin, proposal: proposals.Serves, now: Now, outputs: Outputs) -> None:

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
+from core.alarm_state import AlarmRows
 from core.errors import WireError
 from core.wire import TEXT_MAX
 
@@ -29,7 +30,7 @@ BUFFERS = 2
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 #: The edges there are, by their identity at the kernel.
-TELEMETRY, EVENTS = b"telemetry", b"events"
+TELEMETRY, EVENTS, PARTNERS = b"telemetry", b"events", b"partners"
 
 #: No message from an edge is larger.
 MESSAGE_MAX = 131_072
@@ -139,8 +140,80 @@ class Alive(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="alive"
     generation: int
 
 
-FromEdge = Ready | Counters | Said | Knocked
-ToEdge = Numbered | Tell | Alive
+class Took(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="took", tag_field="type"):
+    """The partners' edge has what the kernel told it up to ``sequence``: there is room for more."""
+
+    sequence: int
+
+
+#: Stands for a row that is gone: nil.
+GONE = msgspec.Raw(b"\xc0")
+
+
+class ViewRow(msgspec.Struct, frozen=True):
+    """A row of a view, or that it is gone (GONE), as the kernel stamped it."""
+
+    view: str
+    key: str
+    trade: str
+    communes: tuple[int, ...]
+    row: msgspec.Raw
+
+
+class CommandRow(msgspec.Struct, frozen=True):
+    """A command and its state. ``communes`` index the city's; ``targets`` counts them, ``failed`` those that failed.
+
+    Who asked is not told: it may be a person.
+    """
+
+    id: str
+    verb: str
+    trade: str
+    communes: tuple[int, ...]
+    state: str
+    targets: int
+    created_utc: int
+    deadline: int
+    lease_s: float
+    failed: int = 0
+    refusal: str = ""
+
+
+class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped", tag_field="type", omit_defaults=True):
+    """What partners may hear of a step, all of it durable. ``sequence`` goes up by 1: a gap says that one is missing.
+
+    ``journal`` is the last record it tells of; ``events`` are core.event.Event as journaled; ``layers`` metric and
+    u8[assets]; ``status`` the post's own figures.
+    """
+
+    sequence: int
+    journal: int
+    utc: int
+    views: tuple[ViewRow, ...] = ()
+    events: tuple[msgspec.Raw, ...] = ()
+    alarms: AlarmRows | None = None
+    commands: tuple[CommandRow, ...] = ()
+    layers: tuple[tuple[str, bytes], ...] = ()
+    status: bytes = b""
+
+
+class Present(msgspec.Struct, frozen=True, kw_only=True, tag="present", tag_field="type"):
+    """Everything as it stands after the step of ``now``: what follows is told from there.
+
+    ``trades`` those that run; ``communes`` their names, ``owners`` the trade of each kind of asset, ``alarms`` the
+    (priority, trade) of each code, ``metrics`` the (kind of asset, trade) of each that is a layer.
+    """
+
+    now: Stepped
+    trades: tuple[str, ...]
+    communes: tuple[str, ...]
+    owners: dict[str, str]
+    alarms: dict[str, tuple[int, str]]
+    metrics: dict[str, tuple[str, str]]
+
+
+FromEdge = Ready | Counters | Said | Took | Knocked
+ToEdge = Numbered | Tell | Alive | Stepped | Present
 
 _from_edge = msgspec.msgpack.Decoder(FromEdge)
 _to_edge = msgspec.msgpack.Decoder(ToEdge)

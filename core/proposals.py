@@ -58,11 +58,15 @@ class Clear(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
-    """Put ``row`` (or take it away: None) under ``key`` of the view."""
+    """Put ``row`` (or take it away: None) under ``key`` of the view.
+
+    It is about ``asset``, and so about its commune; without one about the whole city: a partner sees it accordingly.
+    """
 
     view: str
     key: str
     row: msgspec.Struct | None
+    asset: int | None = None
 
 
 class Serves(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,11 +16,15 @@ FILE = "run.json"
 
 
 class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where gateways connect (TCP): ``telemetry`` takes frames, ``control`` shakes hands, ``events`` the rest."""
+    """Where gateways connect (TCP): ``telemetry`` takes frames, ``control`` shakes hands, ``events`` the rest.
+
+    ``partners`` is for those who follow.
+    """
 
     telemetry: str
     control: str
     events: str
+    partners: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +87,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def register_path(self) -> Path:
         """The numbering that the edges load."""
         return self.folder / "register.msgpack"
+
+    @property
+    def assets_path(self) -> Path:
+        """The register of assets as it is now, for the partners' edge."""
+        return self.folder / "assets.msgpack"
 
     def keys(self, process: str) -> Path | None:
         """The key file of one of the post's own adapters, such as ``simulator-0``; None where nobody has a key."""

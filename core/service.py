@@ -20,6 +20,7 @@ from core import snapshot as snapshots
 from core.clock import Now
 from core.errors import JournalError, OndijonError, VaultError
 from core.expiring import Expiring
+from core.feed import Feed
 from core.field import FieldEvents, Place
 from core.histogram import Histogram
 from core.intake import Intake
@@ -78,12 +79,14 @@ class Service:
         self.skipped = 0
         self._stopping = False
         self._told, self._saved = time.monotonic(), 0.0
+        self.feed = Feed(self.kernel)
         places = self._resume(snapshot)
         vault = Vault(run.vault, run.privacy.classes(declarations))
         self._note_faults(vault.faults)
         self.privacy = Privacy(vault, self.journal, login, lambda: self.kernel.city.communes.names)
-        field = FieldEvents(declarations, self.kernel.city.assets, places, vault)
-        self.intake = Intake(run, self.clock, self.journal, self.kernel.register, field)
+        assets = self.kernel.city.assets
+        field = FieldEvents(declarations, assets, places, vault)
+        self.intake = Intake(run, self.clock, self.journal, self.kernel.register, assets, field)
 
     def _resume(self, snapshot: Snapshot | None) -> Mapping[str, Place]:
         """Go on where the journal ends; return how far each gateway's events came. City time goes on too."""
@@ -158,6 +161,7 @@ class Service:
             raise
         self.steps += 1
         self._let_out(outputs, last)
+        self._tell_partners(now, inputs, outputs)
         self._note(outputs)
         self._periodically()
 
@@ -198,6 +202,15 @@ class Service:
             self.intake.renumber(self.kernel.register, self.kernel.city.assets, last)
         self.intake.put(outputs, last)
 
+    def _tell_partners(self, now: Now, inputs: Inputs, outputs: Outputs) -> None:
+        journal = self.journal.last()
+        told = self.feed.step(now, inputs.events, self.reactor.emitted, outputs, journal)
+        if self.intake.outlet.wanted:
+            self.intake.outlet.wanted = False
+            self.intake.tell_partners(self.feed.present(now, journal), journal)
+        elif told is not None:
+            self.intake.tell_partners(told, journal)
+
     def _count_ages(self, inputs: Inputs) -> None:
         utc = self.clock.utc()
         for hand_over in inputs.hand_overs:
@@ -208,10 +221,16 @@ class Service:
         now = time.monotonic()
         if now - self._told >= 1.0:
             self._told = now
-            self.intake.publish(status.TOPIC, status.encode(self.status()))
-            for plugin in self.kernel.plugins:
-                for layer in plugin.declaration.layers:
-                    self._publish_layer(layer.metric)
+            figures = status.encode(self.status())
+            self.intake.publish(status.TOPIC, figures)
+            metrics = [layer.metric for p in self.kernel.plugins for layer in p.declaration.layers]
+            layers = [(metric, self._layer(metric)) for metric in metrics]
+            for metric, levels in layers:
+                self.intake.publish(status.LAYER + metric.encode(), levels)
+            journal = self.journal.last()
+            self.intake.tell_partners(
+                self.feed.figures(self._now(self._step), journal, layers, figures), journal
+            )
         if now - self._saved >= SAVE_S:
             self._saved = now
             self._save()
@@ -219,14 +238,14 @@ class Service:
     def _save(self) -> None:
         self._note_faults(self.reactor.save(self._now(self._step), *self.intake.settled()))
 
-    def _publish_layer(self, metric: str) -> None:
+    def _layer(self, metric: str) -> bytes:
         number = self.kernel.numbering.metric_index[metric]
         low, high = self.kernel.numbering.metrics[number].low, self.kernel.numbering.metrics[number].high
         column = self.kernel.table.column(metric)
         scaled = np.clip((column.value - low) / (high - low) * 254, 0, 254).astype(np.uint8)
         # 255 says that nothing is known: never shown as if it were dark.
         scaled[~column.valid | column.stale] = 255
-        self.intake.publish(status.LAYER + metric.encode(), scaled.tobytes())
+        return scaled.tobytes()
 
     def status(self) -> status.Status:
         """The figures of this moment."""
@@ -241,7 +260,7 @@ class Service:
             step=self._step,
             steps=self.steps,
             skipped=self.skipped,
-            ready="telemetry" in self.intake.edges and "events" in self.intake.edges,
+            ready={"telemetry", "events", "partners"} <= self.intake.edges.keys(),
             revision=self.kernel.city.assets.revision,
             journal=self.journal.durable().local,
             counts=self.kernel.counts | self.intake.counts,

@@ -195,6 +195,7 @@ class Supervisor:
             self._process("kernel", "core.service", fds=[self.run.memory_fd]),
             self._process("edge-telemetry", "core.edge_process", "telemetry", fds=[self.run.memory_fd]),
             self._process("edge-events", "core.edge_process", "events"),
+            self._process("edge-partners", "core.edge_process", "partners"),
         ]
         for name, table in config.adapters.items():
             adapter = adapters.load(name)
@@ -262,10 +263,9 @@ def _check_room_for_sockets(folder: Path) -> None:
 
 def _endpoints(config: Config) -> Endpoints:
     edges = config.edges
-    ports = [edges.telemetry_port, edges.control_port, edges.events_port]
+    ports = [edges.telemetry_port, edges.control_port, edges.events_port, edges.partners_port]
     free = iter(_free_ports(edges.address, ports.count(0)))
-    telemetry, control, events = (f"tcp://{edges.address}:{port or next(free)}" for port in ports)
-    return Endpoints(telemetry, control, events)
+    return Endpoints(*(f"tcp://{edges.address}:{port or next(free)}" for port in ports))
 
 
 def _free_ports(address: str, n: int) -> list[int]:

@@ -234,7 +234,7 @@ encode = msgspec.msgpack.Encoder().encode
 
 def decode_from_gateway(data: bytes) -> FromGateway:
     """What a gateway said. Raises WireError with the reason to count."""
-    message: FromGateway = _decode(_from_gateway, data)
+    message: FromGateway = decoded(_from_gateway, data)
     if isinstance(message, FieldEvent):
         # Raw bytes would pass unseen, and break whoever reads them behind the edge.
         message.fields()
@@ -243,14 +243,13 @@ def decode_from_gateway(data: bytes) -> FromGateway:
 
 def decode_to_gateway(data: bytes) -> ToGateway:
     """What an edge said to a gateway. Raises WireError with the reason to count."""
-    return _decode(_to_gateway, data)  # type: ignore[no-any-return]
+    return decoded(_to_gateway, data)  # type: ignore[no-any-return]
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes) -> Any:
-    if len(data) > MESSAGE_MAX:
-        raise WireError(
-            f"a message of {len(data)} bytes, at most {MESSAGE_MAX} are read.", reason="oversized"
-        )
+def decoded(decoder: msgspec.msgpack.Decoder[Any], data: bytes, most: int = MESSAGE_MAX) -> Any:
+    """A message of at most ``most`` bytes. Raises WireError with the reason to count."""
+    if len(data) > most:
+        raise WireError(f"a message of {len(data)} bytes, at most {most} are read.", reason="oversized")
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:

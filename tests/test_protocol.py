@@ -95,7 +95,7 @@ def refusals() -> set[str]:
         (ROOT / "core" / f"{name}.py").read_text("utf-8")
         for name in ("edge", "telemetry_edge", "events_edge")
     ]
-    decoding = inspect.getsource(wire._decode) + inspect.getsource(wire.FieldEvent)
+    decoding = inspect.getsource(wire.decoded) + inspect.getsource(wire.FieldEvent)
     return set(re.findall(r'reason="(\w+)"', "".join(edges) + decoding + inspect.getsource(field)))
 
 

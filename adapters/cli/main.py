@@ -14,6 +14,7 @@ from adapters.cli.city import city
 from adapters.cli.demo import demo
 from adapters.cli.example import example
 from adapters.cli.keys import keys
+from adapters.cli.partner import partner
 from adapters.cli.person import person
 from adapters.cli.privacy import privacy_group
 from adapters.cli.run import run
@@ -61,5 +62,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, person, top, audit, privacy_group):
+for command in (demo, city, example, check, run, keys, person, partner, top, audit, privacy_group):
     main.add_command(command)

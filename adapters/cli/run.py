@@ -44,6 +44,7 @@ def run(file: Path) -> None:
         ("telemetry", supervisor.run.endpoints.telemetry),
         ("control", supervisor.run.endpoints.control),
         ("events", supervisor.run.endpoints.events),
+        ("partners", supervisor.run.endpoints.partners),
     ):
         click.echo(f"{name}: {endpoint}")
     health.start()

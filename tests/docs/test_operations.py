@@ -199,7 +199,7 @@ def counters() -> dict[str, set[str]]:
     edges = ("core/edge.py", "core/telemetry_edge.py", "core/events_edge.py")
     counted = {file: set(first_arguments(file, "count")) for file in edges}
     reasons = {reason for file in edges for reason in first_arguments(file, "WireError", "reason")}
-    decoding = inspect.getsource(wire._decode)
+    decoding = inspect.getsource(wire.decoded)
     reasons |= set(re.findall(r'reason="(\w+)"', decoding))
     figures = re.findall(r'counts\["(\w+)"\]', (ROOT / "core/telemetry_edge.py").read_text("utf-8"))
     telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], *figures, "gateways"}

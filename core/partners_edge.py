@@ -1,0 +1,285 @@
+"""The partners' edge: what partners may see of the city goes out, a snapshot first and then what changes.
+
+Partners speak over a ROUTER, because credit and rights are each one's own. The edge holds the present, as the kernel
+told it, and asks for it anew when it missed something.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+import zmq
+
+from core import city as cities
+from core import link, partner_wire, wire
+from core.clock import Clock
+from core.door import Caller
+from core.edge import Edge
+from core.egress import Egress, Subscriber, everything
+from core.errors import WireError
+from core.partner_wire import Subscribe, Unsubscribe
+from core.person import ANY, Role
+from core.publication import Publication
+from core.register import Register
+from core.run import Run
+
+log = structlog.get_logger()
+
+#: Messages that wait in a partner's socket at most: its credit bounds them first.
+QUEUE = 1000
+
+#: A partner that took nothing is tried again after this long (s).
+AGAIN_S = 0.1
+
+#: Between two subscriptions of one connection (s): each costs a look at all that stands.
+SUBSCRIBE_S = 1.0
+
+#: Messages that one turn hears from partners, and sends to each, at most.
+HEAR_MAX = 1000
+SEND_MAX = 100
+
+
+class PartnersEdge(Edge):
+    """Fans out what the kernel tells, by the rights and the credit of each partner."""
+
+    name = "partners"
+    role = "partner"
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.partners = self.listen(
+            zmq.ROUTER, run.endpoints.partners, queue=QUEUE, message=partner_wire.REQUEST_MAX
+        )
+        # A partner that takes nothing must be seen to: nothing may be dropped on the way to it.
+        self.partners.set(zmq.ROUTER_MANDATORY, 1)
+        self.egress = Egress(self.boot, self.count)
+        self._clock: Clock = run.clock()
+        self._publication: Publication | None = None
+        self._expected = 0
+        self._callers: dict[bytes, tuple[Caller, tuple[Role, ...]]] = {}
+        self._heard: dict[bytes, float] = {}
+        self._since: dict[bytes, float] = {}
+        self._blocked: dict[bytes, float] = {}
+        self._pending: set[bytes] = set()
+        self._beat = 0.0
+
+    # -- the kernel
+
+    def on_numbered(self, register: Register, before: Register | None, loan: int) -> None:
+        """The inventory is new: tell what of it changed. A new kernel tells all that stands by itself."""
+        if self._publication is None:
+            return
+        if before is None or register.generation != before.generation:
+            self._publication = None
+            return
+        assets = cities.load_assets(self.run.assets_path)
+        self._tell(self._publication.renumber(assets), self.egress.journal, self._clock.utc())
+
+    def on_present(self, present: link.Present) -> None:
+        """All that stands, anew."""
+        self._publication = Publication(present, cities.load_assets(self.run.assets_path))
+        now = present.now
+        self.egress.begin(self._publication.present(present), now.journal, now.utc)
+        self._look_who_waits()
+        self._took(now.sequence)
+        log.info("present", rows=len(self.egress.rows), journal=now.journal)
+
+    def on_stepped(self, stepped: link.Stepped) -> None:
+        """What a step changed."""
+        if self._publication is None:
+            # From before the present: that has it.
+            return
+        if stepped.sequence != self._expected:
+            self.count("missed")
+            self._publication = None
+            self.tell_kernel(link.Ready(self.name, self.boot))
+            return
+        self._tell(self._publication.stepped(stepped), stepped.journal, stepped.utc)
+        self._took(stepped.sequence)
+
+    def _took(self, sequence: int) -> None:
+        self._expected = sequence + 1
+        self.tell_kernel(link.Took(sequence))
+
+    def _tell(self, changes: list[Any], journal: int, utc: int) -> None:
+        for subscriber, message, done in self.egress.tell(changes, journal, utc):
+            self._send(subscriber, message, done)
+        self._look_who_waits()
+
+    def _look_who_waits(self) -> None:
+        subscribers = self.egress.subscribers.values()
+        self._pending.update(each.route for each in subscribers if each.waiting or each.cut)
+
+    # -- partners
+
+    def serve(self, ready: dict[Any, int]) -> None:
+        """Hear partners, and send what waits for those who have credit."""
+        if self.partners in ready:
+            self._hear_partners()
+        for route in list(self._pending):
+            self._pump(route)
+
+    def _hear_partners(self) -> None:
+        for _ in range(HEAR_MAX):
+            try:
+                frames = self.partners.recv_multipart(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                return
+            caller = self.door.caller(frames[0].bytes, frames[-1])
+            if caller is None:
+                self.count("refused_ended")
+                continue
+            if len(frames) != 2:
+                self.count("refused_multipart")
+                continue
+            try:
+                self._on_partner(caller, partner_wire.decode_from_partner(frames[1].bytes))
+            except WireError as error:
+                self.count(f"refused_{error.reason}")
+                self._say(caller.route, partner_wire.encode(partner_wire.refusal(error)))
+
+    def _on_partner(self, caller: Caller, message: partner_wire.FromPartner) -> None:
+        if isinstance(message, Subscribe):
+            self._subscribe(caller, message)
+            return
+        subscriber = self.egress.subscribers.get(caller.route)
+        # A route may be chosen by the peer: one that took another's, and has not its key, is not the same.
+        if (
+            subscriber is None
+            or subscriber.cut is not None
+            or self._callers[caller.route][0].key != caller.key
+        ):
+            raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
+        if isinstance(message, Unsubscribe):
+            self._forget(caller.route)
+        elif message.subscription != subscriber.number:
+            raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
+        else:
+            self._heard[caller.route] = time.monotonic()
+            subscriber.grant(message)
+            self._pending.add(caller.route)
+
+    def _subscribe(self, caller: Caller, wanted: Subscribe) -> None:
+        route = caller.route
+        if wanted.wire != partner_wire.VERSION:
+            raise WireError(
+                f"wire version {wanted.wire} is not spoken here.",
+                reason="wire_version",
+                next=f"Speak {partner_wire.VERSION}.",
+            )
+        if self._publication is None:
+            raise WireError("the post is starting.", reason="not_ready", next="Try again in a second.")
+        now = time.monotonic()
+        if now - self._since.get(route, -SUBSCRIBE_S) < SUBSCRIBE_S:
+            raise WireError("subscribed a moment ago.", reason="subscribe_flood", next="Wait a second.")
+        if route not in self.egress.subscribers and len(self.egress.subscribers) >= self.run.edges.partners:
+            raise WireError("too many partners.", reason="partner_limit", next="Raise `partners` in [edges].")
+        key = self.door.key(caller.key) if self.door.curve else None
+        rights = everything if key is None else key.communes
+        if not any(rights(trade, topic) for topic in wanted.topics for trade in self._trades(wanted)):
+            raise WireError(
+                "this key may see none of it.",
+                reason="not_allowed",
+                next="`ondijon keys list` tells what it may.",
+            )
+        may = () if key is None else key.rights
+        self.egress.subscribe(route, wanted, may, rights)
+        self._callers[route] = caller, may
+        self.count("subscribed")
+        self._since[route] = self._heard[route] = now
+        self._blocked.pop(route, None)
+        self._pending.add(route)
+
+    def _trades(self, wanted: Subscribe) -> Iterable[str]:
+        assert self._publication is not None
+        return self._publication.trades if ANY in wanted.trades else wanted.trades
+
+    def expel_ended(self) -> None:
+        """End the connections of keys that may be here no more; cut off those whose rights are others now."""
+        for route, (caller, rights) in list(self._callers.items()):
+            key = self.door.key(caller.key)
+            if key is None:
+                log.warning("session ended", edge=self.name, key=caller.key)
+                self.count("sessions_ended")
+                self.door.end(caller.connection)
+                self._forget(route)
+            elif key.rights != rights and (subscriber := self.egress.subscribers.get(route)) is not None:
+                self.count("cut_rights")
+                subscriber.end("rights", "what this key may see has changed.", "Subscribe again.")
+                self._pending.add(route)
+
+    def _pump(self, route: bytes) -> None:
+        subscriber = self.egress.subscribers.get(route)
+        if subscriber is None:
+            self._pending.discard(route)
+            return
+        if time.monotonic() < self._blocked.get(route, 0.0):
+            return
+        if subscriber.cut is not None:
+            if self._say(route, partner_wire.encode(subscriber.cut)):
+                self._forget(route)
+            return
+        for _ in range(SEND_MAX):
+            found = subscriber.next()
+            if found is None:
+                self._pending.discard(route)
+                return
+            if not self._send(subscriber, *found):
+                return
+
+    def _send(self, subscriber: Subscriber, message: bytes, done: Callable[[], None]) -> bool:
+        if time.monotonic() < self._blocked.get(subscriber.route, 0.0):
+            return False
+        if not self._say(subscriber.route, message):
+            return False
+        self.count("messages")
+        done()
+        return True
+
+    def _say(self, route: bytes, message: bytes) -> bool:
+        """Send to a partner; one that takes nothing is tried again later, one that is gone is forgotten."""
+        try:
+            self.partners.send(route, zmq.SNDMORE | zmq.DONTWAIT)
+            self.partners.send(message, zmq.DONTWAIT)
+        except zmq.Again:
+            self.count("partner_slow")
+            self._blocked[route] = time.monotonic() + AGAIN_S
+            return False
+        except zmq.ZMQError:
+            self.count("partner_gone")
+            # Not in the middle of what goes through all of them.
+            self._heard[route] = 0.0
+            return False
+        return True
+
+    def _forget(self, route: bytes) -> None:
+        self.egress.forget(route)
+        self._pending.discard(route)
+        self._blocked.pop(route, None)
+        self._heard.pop(route, None)
+        self._callers.pop(route, None)
+
+    # -- time
+
+    def each_second(self, now: float) -> None:
+        """Forget silent partners, give those who follow a sign of life, tell the kernel our figures."""
+        for route, heard in list(self._heard.items()):
+            if now - heard > wire.HEARTBEATS_MISSED * wire.HEARTBEAT_S:
+                self.count("partners_silent", route in self.egress.subscribers)
+                self._forget(route)
+        self._since = {route: at for route, at in self._since.items() if now - at < SUBSCRIBE_S}
+        if now - self._beat >= wire.HEARTBEAT_S:
+            self._beat = now
+            for subscriber in list(self.egress.subscribers.values()):
+                if subscriber.cut is None:
+                    self._say(subscriber.route, self.egress.heartbeat(subscriber, self._clock.utc()))
+        self.tell_figures()
+
+    def figures(self) -> link.Counters:
+        """This edge's counters, and what waits for credit now."""
+        waiting = sum(subscriber.waiting for subscriber in self.egress.subscribers.values())
+        now = {"partners": len(self.egress.subscribers), "rows": len(self.egress.rows), "waiting": waiting}
+        return link.Counters(self.name, self.counts | now)
