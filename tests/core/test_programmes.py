@@ -593,7 +593,8 @@ def test_nothing_unlawful_passes_in_3_000_attempts() -> None:
     many = settings(
         max_examples=50, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
     )
-    told = {"token", "stale_request", "replayed", "right", "same_person", "hash", "content", "overtaken"}
+    # What overtakes what is left to chance here; a test of its own makes it happen.
+    told = {"token", "stale_request", "replayed", "right", "same_person", "hash", "content"}
     for _ in range(8):
         run_state_machine_as_test(Attempts, settings=many)
         if Attempts.attempts >= 3_000 and told <= Attempts.codes:
