@@ -89,7 +89,7 @@ class Intake(threading.Thread):
         self._field = field
         self._lock = threading.Lock()
         self._reports: list[tuple[str, wire.Reports]] = []
-        self._programmed: list[tuple[str, wire.Programmed]] = []
+        self._programmed: dict[str, wire.Programmed] = {}
         self._changes: list[tuple[bytes, Sequence[AssetChange]]] = []
         self._asked: list[tuple[bytes, operators.Asked]] = []
         self._personal: list[tuple[bytes, operators.AskedPersonal]] = []
@@ -141,8 +141,8 @@ class Intake(threading.Thread):
                 self._knocks,
                 programmed=self._programmed,
             )
-            self._reports, self._programmed = [], []
-            self._changes, self._asked, self._lies, self._knocks = [], [], [], []
+            self._reports, self._changes, self._asked, self._lies, self._knocks = [], [], [], [], []
+            self._programmed = {}
         return inputs
 
     def troubles(self) -> list[tuple[str, dict[str, str]]]:
@@ -251,8 +251,7 @@ class Intake(threading.Thread):
 
     def _hear(self) -> None:
         for _ in range(TURN_MAX):
-            waiting = len(self._reports) + len(self._programmed)
-            if waiting + self._acknowledged.waiting >= MESSAGES_MAX:
+            if len(self._reports) + self._acknowledged.waiting >= MESSAGES_MAX:
                 return
             try:
                 edge, data = self._router.recv_multipart(zmq.DONTWAIT)
@@ -317,7 +316,8 @@ class Intake(threading.Thread):
                 self._reports.append((said.gateway, message))
         elif isinstance(message, wire.Programmed):
             with self._lock:
-                self._programmed.append((said.gateway, message))
+                # It is all that the gateway holds: the last one counts.
+                self._programmed[said.gateway] = message
         elif isinstance(message, wire.FieldEvent):
             utc, mono = self._clock.utc(), self._clock.mono()
             answer = self._acknowledged.on_event(said.gateway, said.boot, message, utc, mono)

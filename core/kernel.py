@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -80,7 +80,7 @@ class Inputs(msgspec.Struct, frozen=True):
     knocks: Sequence[HandshakeRefused] = ()
     troubles: Sequence[tuple[str, dict[str, str]]] = ()
     sent: int = -1
-    programmed: Sequence[tuple[str, wire.Programmed]] = ()
+    programmed: Mapping[str, wire.Programmed] = {}
 
 
 class Outputs(msgspec.Struct):
@@ -310,11 +310,11 @@ class Kernel:
                 outputs.faults.append(str(error))
         self.commands.take_answers(now.mono)
 
-    def _hear_programmed(
-        self, now: Now, programmed: Iterable[tuple[str, wire.Programmed]], outputs: Outputs
-    ) -> None:
+    def _hear_programmed(self, now: Now, programmed: Mapping[str, wire.Programmed], outputs: Outputs) -> None:
         news = [
-            (gateway, taken) for gateway, each in programmed for taken in self.deliveries.hear(gateway, each)
+            (gateway, taken)
+            for gateway, each in programmed.items()
+            for taken in self.deliveries.hear(gateway, each)
         ]
         if news:
             outputs.records.append(deliveries.record(news, now.step, now.utc))

@@ -110,7 +110,7 @@ class Programmes:
         """How many assets a programme of this zone would rule: "" leaves out communes with one of their own."""
         mask = self.targets(kind, zone)
         if not zone:
-            for other, commune in self._in_force:
+            for other, commune in self.known():
                 if other == kind and commune:
                     mask &= ~self._gate.zone(commune)
         return int(np.count_nonzero(mask))
@@ -122,30 +122,35 @@ class Programmes:
         draft = Programme(
             id=id, kind=asked.kind, zone=asked.zone, by=person.id, reason=asked.reason, created_utc=now.utc
         )
-        if asked.kind not in self._kinds:
-            known = ", ".join(sorted(self._kinds)) or "none"
-            return _refused(
-                draft, Refusal("unknown_programme", f"nobody declares {asked.kind!r}.", f"Known: {known}.")
-            )
-        kind, trade = self._kinds[asked.kind]
-        try:
-            targets = self._reached(asked.kind, asked.zone)
-        except CityError as error:
-            return _refused(draft, Refusal("zone_unknown", error.what, error.next))
-        content = _content(kind, asked.content)
-        if isinstance(content, Refusal):
-            return _refused(draft, content)
-        version = self._version(draft.key) + 1
-        draft = msgspec.structs.replace(draft, trade=trade, version=version, content=content, targets=targets)
-        draft = msgspec.structs.replace(draft, hash=fingerprint(draft))
-        refusal = self.refuse_right(draft, person)
-        if refusal is None and not targets:
+        whole = self._worked_out(draft, asked.content)
+        if isinstance(whole, Refusal):
+            return _refused(draft, whole)
+        kind, _ = self._kinds[whole.kind]
+        refusal = self.refuse_right(whole, person)
+        if refusal is None and not whole.targets:
             refusal = Refusal("targets", f"no {kind.targets} would follow it.", "Name another zone.")
         if refusal is not None:
-            return _refused(draft, refusal)
-        if kind.danger or targets > self._gate.config.danger_targets:
-            return msgspec.structs.replace(draft, state="awaiting")
-        return draft
+            return _refused(whole, refusal)
+        if kind.danger or whole.targets > self._gate.config.danger_targets:
+            return msgspec.structs.replace(whole, state="awaiting")
+        return whole
+
+    def _worked_out(self, draft: Programme, content: bytes) -> Programme | Refusal:
+        """The draft with what follows from its kind, zone and content; or why it is none."""
+        if draft.kind not in self._kinds:
+            known = ", ".join(sorted(self._kinds)) or "none"
+            return Refusal("unknown_programme", f"nobody declares {draft.kind!r}.", f"Known: {known}.")
+        kind, trade = self._kinds[draft.kind]
+        try:
+            targets = self._reached(draft.kind, draft.zone)
+        except CityError as error:
+            return Refusal("zone_unknown", error.what, error.next)
+        exact = _content(kind, content)
+        if isinstance(exact, Refusal):
+            return exact
+        version = self._version(draft.key) + 1
+        whole = msgspec.structs.replace(draft, trade=trade, version=version, content=exact, targets=targets)
+        return msgspec.structs.replace(whole, hash=fingerprint(whole))
 
     def refuse_right(self, programme: Programme, person: Person) -> Refusal | None:
         """Why ``person`` may not ask for, or agree to, a programme of this kind there."""

@@ -316,7 +316,7 @@ class Post:
         self._samples: list[tuple[int, float, int]] = []
         self._next_events: list[Event] = []
         self._reports: list[tuple[str, Reports]] = []
-        self._programmed: list[tuple[str, Programmed]] = []
+        self._programmed: dict[str, Programmed] = {}
         #: What gateways hold, by name, then by kind and zone: on their disks, so it outlives the post.
         self.held: dict[str, dict[tuple[str, str], Programme]] = {}
         self._greet()
@@ -491,7 +491,7 @@ class Post:
             programmed=self._programmed,
         )
         self._next_events, self._reports, self._changes, self._asked = [], [], [], []
-        self._programmed = []
+        self._programmed = {}
         outputs, _ = self.reactor.turn(now, inputs)
         self._keep(outputs)
         self.mono += STEP_US
@@ -528,7 +528,7 @@ class Post:
         """The post is killed and started again: it goes on from its last snapshot and its journal."""
         self.journal.generation += 1
         self._next_events, self._samples, self._reports = [], [], []
-        self._changes, self._asked, self._programmed = [], [], []
+        self._changes, self._asked, self._programmed = [], [], {}
         self.views.clear()
         self._greet()
         now, names = self._at(self.mono), [plugin.name for plugin in self.plugins]
@@ -619,9 +619,7 @@ class Post:
 
     def _tell_programmes(self, gateway: str) -> None:
         held = self.held.get(gateway, {}).values()
-        self._programmed.append(
-            (gateway, Programmed(tuple(Taken(p.kind, p.zone, p.version, p.hash) for p in held)))
-        )
+        self._programmed[gateway] = Programmed(tuple(Taken(p.kind, p.zone, p.version, p.hash) for p in held))
 
     def _follow(self, gateway: str, order: Order) -> None:
         metric = self.kernel.numbering.verbs[order.verb].verify_metric

@@ -240,7 +240,7 @@ def silent() -> Post:
 
 def told(post: Post, gateway: str, *taken: Taken) -> list[tuple[str, wire.Programme]]:
     """A gateway tells what it holds; what is sent in the next step."""
-    post._programmed.append((gateway, Programmed(taken)))
+    post._programmed[gateway] = Programmed(taken)
     return post.step().programmes
 
 
@@ -375,7 +375,7 @@ def test_many_gateways_are_served_by_and_by(silent: Post, monkeypatch: pytest.Mo
     monkeypatch.setattr(deliveries, "SENT_MAX", 2)
     propose(silent, zone="")
     for gateway in ("gw-A0001", "gw-A0002", "gw-A0003"):
-        silent._programmed.append((gateway, Programmed(())))
+        silent._programmed[gateway] = Programmed(())
     assert [len(silent.step().programmes) for _ in range(3)] == [2, 1, 0]
 
 

@@ -122,7 +122,7 @@ class World:
     def step(self) -> None:
         """One step of the post."""
         self.mono += STEP_US
-        inputs = Inputs(asked=self.asked, programmed=self._arrived(self.up))
+        inputs = Inputs(asked=self.asked, programmed=dict(self._arrived(self.up)))
         self.asked = []
         outputs, last = self.reactor.turn(self.now(), inputs)
         self.outgoing += [(last, answer) for _, answer in outputs.answers]
