@@ -189,7 +189,7 @@ class Edge:
             elif isinstance(message, link.Tell):
                 self.on_tell(message)
             elif isinstance(message, link.Stepped):
-                self.on_stepped(message)
+                self.on_stepped(message, len(data))
             elif isinstance(message, link.Present):
                 self.on_present(message)
 
@@ -207,8 +207,8 @@ class Edge:
     def on_present(self, present: link.Present) -> None:
         """The kernel tells how all stands."""
 
-    def on_stepped(self, stepped: link.Stepped) -> None:
-        """The kernel tells what changed since."""
+    def on_stepped(self, stepped: link.Stepped, size: int) -> None:
+        """The kernel tells what changed since, in ``size`` bytes."""
 
     def figures(self) -> link.Counters:
         """This edge's counters."""

@@ -34,6 +34,9 @@ QUEUE = 1000
 #: A partner that took nothing is tried again after this long (s).
 AGAIN_S = 0.1
 
+#: The kernel hears that there is room again after so many bytes, and once a second.
+TOOK_BYTES = 1 << 20
+
 #: Between two subscriptions of one connection (s): each costs a look at all that stands.
 SUBSCRIBE_S = 1.0
 
@@ -58,7 +61,8 @@ class PartnersEdge(Edge):
         self.egress = Egress(self.boot, self.count)
         self._clock: Clock = run.clock()
         self._publication: Publication | None = None
-        self._expected = 0
+        self._expected = 1
+        self._untold = 0
         self._callers: dict[bytes, tuple[Caller, tuple[Role, ...]]] = {}
         self._heard: dict[bytes, float] = {}
         self._since: dict[bytes, float] = {}
@@ -84,10 +88,11 @@ class PartnersEdge(Edge):
         now = present.now
         self.egress.begin(self._publication.present(present), now.journal, now.utc)
         self._look_who_waits()
-        self._took(now.sequence)
+        self._expected = now.sequence + 1
+        self._took()
         log.info("present", rows=len(self.egress.rows), journal=now.journal)
 
-    def on_stepped(self, stepped: link.Stepped) -> None:
+    def on_stepped(self, stepped: link.Stepped, size: int) -> None:
         """What a step changed."""
         if self._publication is None:
             # From before the present: that has it.
@@ -98,11 +103,15 @@ class PartnersEdge(Edge):
             self.tell_kernel(link.Ready(self.name, self.boot))
             return
         self._tell(self._publication.stepped(stepped), stepped.journal, stepped.utc)
-        self._took(stepped.sequence)
+        self._expected = stepped.sequence + 1
+        self._untold += size
+        if self._untold >= TOOK_BYTES:
+            self._took()
 
-    def _took(self, sequence: int) -> None:
-        self._expected = sequence + 1
-        self.tell_kernel(link.Took(sequence))
+    def _took(self) -> None:
+        # Not at each step: it would cost as much as telling a partner of it.
+        self._untold = 0
+        self.tell_kernel(link.Took(self._expected - 1))
 
     def _tell(self, changes: list[Any], journal: int, utc: int) -> None:
         for subscriber, message, done in self.egress.tell(changes, journal, utc):
@@ -276,6 +285,7 @@ class PartnersEdge(Edge):
             for subscriber in list(self.egress.subscribers.values()):
                 if subscriber.cut is None:
                     self._say(subscriber.route, self.egress.heartbeat(subscriber, self._clock.utc()))
+        self._took()
         self.tell_figures()
 
     def figures(self) -> link.Counters:
