@@ -43,7 +43,7 @@ class Door:
             endpoints=Endpoints("", "", ""),
             memory_fd=self.memory,
         )
-        self.intake = Intake(run, run.clock(), MemoryJournal(), register, field)
+        self.intake = Intake(run, run.clock(), MemoryJournal(), register, City.small().assets, field)
         self.edge = edge
         self.bell = link.Bell(run.loans, run.answers)
         self.intake.start()

@@ -13,6 +13,7 @@ from tests.fuzz import (
     inventories,
     journals,
     links,
+    partners,
     registers,
     states,
 )
@@ -22,6 +23,7 @@ ALL = (
     handover.TARGET,
     control.TARGET,
     links.TARGET,
+    partners.TARGET,
     registers.TARGET,
     cities.TARGET,
     changes.TARGET,
