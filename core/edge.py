@@ -32,6 +32,9 @@ HELLO_S = 1.0
 #: No counter grows beyond: it must fit into a message.
 COUNT_MAX = 1 << 62
 
+#: Messages of the kernel that one turn hears at most: what is to be done of them comes in between.
+KERNEL_MAX = 1000
+
 #: The loop turns at least this often, in ms.
 TURN_MS = 100
 
@@ -176,7 +179,7 @@ class Edge:
             self.count("kernel_unreachable")
 
     def _hear_kernel(self) -> None:
-        while True:
+        for _ in range(KERNEL_MAX):
             try:
                 data = self.kernel.recv(zmq.DONTWAIT)
             except zmq.Again:

@@ -71,8 +71,8 @@ class Followed(Post):
 
 
 @pytest.fixture
-def post(trial) -> Followed:
-    made = Followed(City.small(), [trial()])
+def post(make_trial) -> Followed:
+    made = Followed(City.small(), [make_trial()])
     made.follow()
     return made
 
