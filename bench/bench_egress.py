@@ -8,6 +8,7 @@ message a row and knows neither rights nor credit nor gaps. `rows_a_step` 1 is t
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -42,9 +43,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def follow(peer: str, endpoint: str, of: list[ClientKey], rows: int) -> subprocess.Popen[str]:
-    """Subscribers in a process of their own."""
-    task = {"peer": peer, "endpoint": endpoint, "keys": [msgspec.structs.asdict(k) for k in of], "rows": rows}
+#: Rows of an earlier run stand in the snapshot: each run has a number.
+NUMBERS = itertools.count(1)
+
+
+def follow(peer: str, endpoint: str, of: list[ClientKey], rows: int, number: int) -> subprocess.Popen[str]:
+    """Subscribers in a process of their own, to rows of the run ``number``."""
+    task = {"peer": peer, "endpoint": endpoint, "keys": [msgspec.structs.asdict(k) for k in of]}
+    task |= {"rows": rows, "run": number}
     started = subprocess.Popen(
         [sys.executable, "-m", "bench.follower", json.dumps(task)],
         cwd=ROOT,
@@ -119,14 +125,14 @@ class Bare:
 
 def run(peer: Any, name: str, steps: int, rows_a_step: int, step_s: float) -> dict[str, Any]:
     """One run: all rows to all subscribers; the sender's CPU in µs a row and subscriber."""
-    total = steps * rows_a_step
-    followers = follow(name, peer.endpoint, peer.keys[:SUBSCRIBERS], total)
+    total, number = steps * rows_a_step, next(NUMBERS)
+    followers = follow(name, peer.endpoint, peer.keys[:SUBSCRIBERS], total, number)
     time.sleep(1.5)
     before = cpu_s(peer.pid)
 
     def tell(n: int) -> None:
         now = time.monotonic_ns()
-        peer.tell([(str((n + i) % ROWS), {"t": now, "pad": PAD}) for i in range(rows_a_step)])
+        peer.tell([(str((n + i) % ROWS), {"run": number, "t": now, "pad": PAD}) for i in range(rows_a_step)])
 
     paced(steps, step_s, tell)
     found = figures(followers)
@@ -170,13 +176,17 @@ def test_a_stopped_subscriber(benchmark: Any, tmp_path: Path, quick: bool) -> No
     try:
 
         def once(stopped: bool) -> None:
-            slow = follow("ondijon", ours.endpoint, ours.keys[-1:], 1 << 40) if stopped else None
-            followers = follow("ondijon", ours.endpoint, ours.keys[: SUBSCRIBERS // 2], steps)
+            number = next(NUMBERS)
+            slow = follow("ondijon", ours.endpoint, ours.keys[-1:], 1 << 40, 0) if stopped else None
+            followers = follow("ondijon", ours.endpoint, ours.keys[: SUBSCRIBERS // 2], steps, number)
             if slow is not None:
                 slow.send_signal(signal.SIGSTOP)
-            paced(
-                steps, step_s, lambda n: ours.tell([(str(n % ROWS), {"t": time.monotonic_ns(), "pad": PAD})])
-            )
+
+            def tell(n: int) -> None:
+                row = {"run": number, "t": time.monotonic_ns(), "pad": PAD}
+                ours.tell([(str(n % ROWS), row)])
+
+            paced(steps, step_s, tell)
             p99[stopped].append(figures(followers)["p99"])
             if slow is not None:
                 slow.kill()

@@ -65,7 +65,7 @@ def main() -> None:
         poller.poll(100)
         now = time.monotonic_ns()
         for n, each in enumerate(everyone):
-            new = [row["t"] for row in rows(each) if row.get("t")]
+            new = [row["t"] for row in rows(each) if row.get("run") == task["run"]]
             came[n] += len(new)
             ages += [now - sent for sent in new]
             heard = time.monotonic() if new else heard

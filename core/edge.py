@@ -32,6 +32,9 @@ HELLO_S = 1.0
 #: No counter grows beyond: it must fit into a message.
 COUNT_MAX = 1 << 62
 
+#: Messages of the kernel that one turn hears at most: what is to be done of them comes in between.
+KERNEL_MAX = 1000
+
 #: The loop turns at least this often, in ms.
 TURN_MS = 100
 
@@ -176,7 +179,7 @@ class Edge:
             self.count("kernel_unreachable")
 
     def _hear_kernel(self) -> None:
-        while True:
+        for _ in range(KERNEL_MAX):
             try:
                 data = self.kernel.recv(zmq.DONTWAIT)
             except zmq.Again:
@@ -189,7 +192,7 @@ class Edge:
             elif isinstance(message, link.Tell):
                 self.on_tell(message)
             elif isinstance(message, link.Stepped):
-                self.on_stepped(message)
+                self.on_stepped(message, len(data))
             elif isinstance(message, link.Present):
                 self.on_present(message)
 
@@ -207,8 +210,8 @@ class Edge:
     def on_present(self, present: link.Present) -> None:
         """The kernel tells how all stands."""
 
-    def on_stepped(self, stepped: link.Stepped) -> None:
-        """The kernel tells what changed since."""
+    def on_stepped(self, stepped: link.Stepped, size: int) -> None:
+        """The kernel tells what changed since, in ``size`` bytes."""
 
     def figures(self) -> link.Counters:
         """This edge's counters."""

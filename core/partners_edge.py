@@ -18,7 +18,7 @@ from core import link, partner_wire, wire
 from core.clock import Clock
 from core.door import Caller
 from core.edge import Edge
-from core.egress import Egress, Subscriber, everything
+from core.egress import Egress, Subscriber, Told, everything
 from core.errors import WireError
 from core.partner_wire import Subscribe, Unsubscribe
 from core.person import ANY, Role
@@ -34,12 +34,18 @@ QUEUE = 1000
 #: A partner that took nothing is tried again after this long (s).
 AGAIN_S = 0.1
 
+#: The kernel hears that there is room again after so many bytes, and once a second.
+TOOK_BYTES = 1 << 20
+
 #: Between two subscriptions of one connection (s): each costs a look at all that stands.
 SUBSCRIBE_S = 1.0
 
 #: Messages that one turn hears from partners, and sends to each, at most.
 HEAR_MAX = 1000
 SEND_MAX = 100
+
+#: The flags as plain numbers: to combine zmq's own costs as much as half a send.
+_MORE, _LAST = int(zmq.SNDMORE | zmq.DONTWAIT), int(zmq.DONTWAIT)
 
 
 class PartnersEdge(Edge):
@@ -58,7 +64,10 @@ class PartnersEdge(Edge):
         self.egress = Egress(self.boot, self.count)
         self._clock: Clock = run.clock()
         self._publication: Publication | None = None
-        self._expected = 0
+        self._expected = 1
+        self._untold = 0
+        self._gathered: list[Told] = []
+        self._stands_for = 0, 0
         self._callers: dict[bytes, tuple[Caller, tuple[Role, ...]]] = {}
         self._heard: dict[bytes, float] = {}
         self._since: dict[bytes, float] = {}
@@ -76,18 +85,21 @@ class PartnersEdge(Edge):
             self._publication = None
             return
         assets = cities.load_assets(self.run.assets_path)
-        self._tell(self._publication.renumber(assets), self.egress.journal, self._clock.utc())
+        self._gathered += self._publication.renumber(assets)
 
     def on_present(self, present: link.Present) -> None:
         """All that stands, anew."""
         self._publication = Publication(present, cities.load_assets(self.run.assets_path))
         now = present.now
+        self._gathered.clear()
+        self._stands_for = now.journal, now.utc
         self.egress.begin(self._publication.present(present), now.journal, now.utc)
         self._look_who_waits()
-        self._took(now.sequence)
+        self._expected = now.sequence + 1
+        self._took()
         log.info("present", rows=len(self.egress.rows), journal=now.journal)
 
-    def on_stepped(self, stepped: link.Stepped) -> None:
+    def on_stepped(self, stepped: link.Stepped, size: int) -> None:
         """What a step changed."""
         if self._publication is None:
             # From before the present: that has it.
@@ -97,15 +109,22 @@ class PartnersEdge(Edge):
             self._publication = None
             self.tell_kernel(link.Ready(self.name, self.boot))
             return
-        self._tell(self._publication.stepped(stepped), stepped.journal, stepped.utc)
-        self._took(stepped.sequence)
+        self._gathered += self._publication.stepped(stepped)
+        self._stands_for = stepped.journal, stepped.utc
+        self._expected = stepped.sequence + 1
+        self._untold += size
+        if self._untold >= TOOK_BYTES:
+            self._took()
 
-    def _took(self, sequence: int) -> None:
-        self._expected = sequence + 1
-        self.tell_kernel(link.Took(sequence))
+    def _took(self) -> None:
+        # Not at each step: it would cost as much as telling a partner of it.
+        self._untold = 0
+        self.tell_kernel(link.Took(self._expected - 1))
 
-    def _tell(self, changes: list[Any], journal: int, utc: int) -> None:
-        for subscriber, message, done in self.egress.tell(changes, journal, utc):
+    def _tell(self) -> None:
+        """Tell what this turn heard: where the edge is behind, several steps go out as one."""
+        changes, self._gathered = self._gathered, []
+        for subscriber, message, done in self.egress.tell(changes, *self._stands_for):
             self._send(subscriber, message, done)
         self._look_who_waits()
 
@@ -116,7 +135,9 @@ class PartnersEdge(Edge):
     # -- partners
 
     def serve(self, ready: dict[Any, int]) -> None:
-        """Hear partners, and send what waits for those who have credit."""
+        """Tell what the kernel said, hear partners, and send what waits to those who have credit."""
+        if self._gathered:
+            self._tell()
         if self.partners in ready:
             self._hear_partners()
         for route in list(self._pending):
@@ -242,8 +263,8 @@ class PartnersEdge(Edge):
     def _say(self, route: bytes, message: bytes) -> bool:
         """Send to a partner; one that takes nothing is tried again later, one that is gone is forgotten."""
         try:
-            self.partners.send(route, zmq.SNDMORE | zmq.DONTWAIT)
-            self.partners.send(message, zmq.DONTWAIT)
+            self.partners.send(route, _MORE)
+            self.partners.send(message, _LAST)
         except zmq.Again:
             self.count("partner_slow")
             self._blocked[route] = time.monotonic() + AGAIN_S
@@ -276,6 +297,7 @@ class PartnersEdge(Edge):
             for subscriber in list(self.egress.subscribers.values()):
                 if subscriber.cut is None:
                     self._say(subscriber.route, self.egress.heartbeat(subscriber, self._clock.utc()))
+        self._took()
         self.tell_figures()
 
     def figures(self) -> link.Counters:

@@ -99,6 +99,8 @@ class Service:
         started = inventory.started(self.kernel.city, self.run.plugins, now.step, now.utc)
         outputs, places = self.reactor.resume(now, [started])
         self._note(outputs)
+        # Nobody follows yet: it only remembers the views.
+        self.feed.step(now, (), (), outputs, 0)
         return places
 
     def _now(self, step: int) -> Now:

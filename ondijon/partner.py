@@ -33,12 +33,11 @@ from core.partner_wire import (
     Refused,
     Snapshot,
     Subscribe,
-    Topic,
 )
 from core.person import ANY
 from core.sockets import dial, limit
 
-__all__ = ["AsyncPartner", "Change", "Follower", "Partner", "Statistics"]
+__all__ = ["TOPICS", "AsyncPartner", "Change", "Follower", "Partner", "Statistics"]
 
 #: Credit that a partner keeps at the post: so much may be on its way to it.
 MESSAGES = 1000
@@ -76,13 +75,16 @@ class Follower:
 
     def __init__(
         self,
-        topics: Sequence[Topic] = TOPICS,
+        topics: Sequence[str] = TOPICS,
         trades: Sequence[str] = (ANY,),
         communes: Sequence[str] = (ANY,),
         messages: int = MESSAGES,
         bytes: int = BYTES,
     ) -> None:
-        self.wanted = Subscribe(messages, bytes, tuple(topics), tuple(trades), tuple(communes))
+        self.wanted = msgspec.convert(
+            {"messages": messages, "bytes": bytes, "topics": topics, "trades": trades, "communes": communes},
+            Subscribe,
+        )
         self.rows: dict[Key, Change] = {}
         self.whole = False
         self.why = ""
@@ -212,7 +214,7 @@ class Partner(_Socket):
         self,
         endpoint: str,
         key: ClientKey | Path | None = None,
-        topics: Sequence[Topic] = TOPICS,
+        topics: Sequence[str] = TOPICS,
         trades: Sequence[str] = (ANY,),
         communes: Sequence[str] = (ANY,),
         context: zmq.Context[Any] | None = None,
@@ -273,7 +275,7 @@ class AsyncPartner(_Socket):
         self,
         endpoint: str,
         key: ClientKey | Path | None = None,
-        topics: Sequence[Topic] = TOPICS,
+        topics: Sequence[str] = TOPICS,
         trades: Sequence[str] = (ANY,),
         communes: Sequence[str] = (ANY,),
         context: zmq.asyncio.Context | None = None,

@@ -79,7 +79,7 @@ def new(
     days: float | None,
     out: Path | None,
 ) -> None:
-    """Make a partner's key, with its rights, in a folder from which it can begin at once."""
+    """Make a partner's key and rights, in a folder to begin from."""
     folder = out or Path(name)
     rights = [
         Role(trade, commune, topics or (ANY,)) for trade in trades or (ANY,) for commune in communes or (ANY,)

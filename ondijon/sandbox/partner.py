@@ -3,11 +3,10 @@
 import sys
 from pathlib import Path
 
-from ondijon.partner import Partner
+from ondijon.partner import TOPICS, Partner
 
 endpoint, key, *topics = sys.argv[1:]
-wanted = {"topics": topics} if topics else {}
-with Partner(endpoint, Path(key), **wanted) as partner:
+with Partner(endpoint, Path(key), topics or TOPICS) as partner:
     while True:
         for change in partner.turn(timeout_s=1.0):
             print(

@@ -23,7 +23,9 @@ from core import (
     config,
     deliveries,
     desk,
+    egress,
     errors,
+    feed,
     flood,
     intake,
     inventory,
@@ -32,6 +34,7 @@ from core import (
     kernel,
     link,
     operators,
+    partner_wire,
     register,
     status,
     wire,
@@ -175,7 +178,7 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
             assert set(shown) == set(defaults), f"[{section_name}] of the example is not complete"
         for key in set(shown) - set(given) - {"plugin_folder", "start", "login_key"}:
             assert decoded(shown[key], defaults[key]) == defaults[key], f"[{section_name}] {key}"
-    assert len(re.findall(r"by default 0$", text, re.M)) == 4
+    assert len(re.findall(r"by default 0$", text, re.M)) == 5
     assert len(re.findall(r"\(no default\)", text)) == 3
 
 
@@ -203,17 +206,23 @@ def counters() -> dict[str, set[str]]:
     reasons |= set(re.findall(r'reason="(\w+)"', decoding))
     figures = re.findall(r'counts\["(\w+)"\]', (ROOT / "core/telemetry_edge.py").read_text("utf-8"))
     telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], *figures, "gateways"}
+    partners = ("core/partners_edge.py", "core/egress.py")
+    following = {*first_arguments(partners[0], "count"), *first_arguments(partners[1], "_count")}
+    following |= {f"refused_{reason}" for reason in first_arguments(partners[0], "WireError", "reason")}
     kernel = Post(City.small(), []).kernel.counts
     field = first_arguments("core/field.py", "WireError", "reason")
     intake = [
         named
-        for file in ("core/intake.py", "core/loans.py", "core/acknowledged.py")
+        for file in ("core/intake.py", "core/loans.py", "core/acknowledged.py", "core/feed.py")
         for named in re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / file).read_text("utf-8"))
     ]
     return {
         "status": set(status.Status.__struct_fields__),
         "telemetry edge": telemetry,
         "events edge": {*counted["core/events_edge.py"], "gateways"},
+        "partners' edge": {*following, "partners", "rows", "waiting"}
+        - counted["core/edge.py"]
+        - {f"refused_{reason}" for reason in reasons},
         "both edges": counted["core/edge.py"]
         | {f"refused_{reason}" for reason in reasons}
         | {f"handshake_{why}" for why in get_args(link.Why)},
@@ -275,6 +284,11 @@ LIMITS = {
     "announcements in ten minutes": flood.FLOOD_ABOVE,
     "a shelf": alarms.SHELF_MAX_S,
     "browsers at the page": VIEWERS_MAX,
+    "a partner's message": partner_wire.REQUEST_MAX // 1024,
+    "rows that partners may follow": egress.ROWS_MAX,
+    "changes that wait for a partner's credit": egress.WAITING_MAX,
+    "bytes on their way to the partners' edge": feed.WINDOW >> 20,
+    "open commands that partners are told of": feed.COMMANDS_MAX,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from core.sockets import context
 from core.supervisor import _free_ports
 from ondijon.testing import City
 
-#: Messages to the edge that it has not taken yet, at most.
-WINDOW = 200
+#: Bytes to the edge that it has not taken yet, at most.
+WINDOW = 4 << 20
 
 
 class EdgeAlone:
@@ -59,8 +60,10 @@ class EdgeAlone:
         self._communes = tuple(city.communes.names)
         self._context = context()
         self._kernel = self._context.socket(zmq.ROUTER)
+        self._kernel.set(zmq.SNDHWM, 0)
         self._kernel.bind(self.run.kernel_ipc)
-        self.sequence = self.took = 0
+        self.sequence = self._on_way = 0
+        self._sent: deque[tuple[int, int]] = deque()
         self.counts: dict[str, int] = {}
         self.start()
 
@@ -98,17 +101,21 @@ class EdgeAlone:
                 )
                 self._greeted = True
             elif isinstance(message, link.Took):
-                self.took = message.sequence
+                while self._sent and self._sent[0][0] <= message.sequence:
+                    self._on_way -= self._sent.popleft()[1]
             elif isinstance(message, link.Counters):
                 self.counts = message.counts
 
     def step(self, **told: Any) -> None:
         """Tell the edge of a step, when it has room."""
-        while self.sequence - self.took >= WINDOW:
+        self.sequence += 1
+        data = link.encode(link.Stepped(sequence=self.sequence, journal=self.sequence, utc=1, **told))
+        while self._on_way + len(data) > WINDOW:
             self.hear(50)
             assert self.process.poll() is None
-        self.sequence += 1
-        self._say(link.Stepped(sequence=self.sequence, journal=self.sequence, utc=1, **told))
+        self._sent.append((self.sequence, len(data)))
+        self._on_way += len(data)
+        self._kernel.send_multipart([link.PARTNERS, data])
 
     def row(self, key: str, row: Any) -> link.ViewRow:
         """A row of a view about the whole city."""
@@ -143,7 +150,8 @@ class EdgeAlone:
         """As the machine would."""
         self.process.kill()
         self.process.wait()
-        self._greeted = False
+        self._greeted, self._on_way = False, 0
+        self._sent.clear()
 
     def stop(self) -> None:
         """End the edge."""
