@@ -90,6 +90,7 @@ def post_key(data: Path) -> PostKey:
     """The post's own pair, made at the first call. Raises KeyFileError."""
     path = data / FOLDER / POST_FILE
     if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         _write(
             path,

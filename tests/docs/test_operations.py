@@ -35,6 +35,7 @@ from core import (
 )
 from core import plugins as plugin_host
 from core._fast.ingest import COUNTERS_NAMES
+from core.door import HANDSHAKES
 from core.event import CHAIN_MAX
 from ondijon.testing import City, Post
 from tests.docs.pages import (
@@ -154,7 +155,16 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
     set_here = tomllib.loads(text)
     # What stands behind a "# " and is a key or a table.
     all_keys = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.M))
-    for section_name in ("post", "time", "edges", "gate", "health", "plugins.lighting", "adapters.console"):
+    for section_name in (
+        "post",
+        "time",
+        "edges",
+        "gate",
+        "security",
+        "health",
+        "plugins.lighting",
+        "adapters.console",
+    ):
         struct = settings_struct(section_name)
         defaults = {field.encode_name: default(field) for field in msgspec.structs.fields(struct)}
         shown, given = inside(all_keys, section_name), inside(set_here, section_name)
@@ -188,6 +198,7 @@ def counters() -> dict[str, set[str]]:
     reasons = {reason for file in edges for reason in first_arguments(file, "WireError", "reason")}
     decoding = inspect.getsource(wire._decode)
     reasons |= set(re.findall(r'reason="(\w+)"', decoding))
+    doors = {f"handshake_{why}" for why in HANDSHAKES}
     figures = re.findall(r'counts\["(\w+)"\]', (ROOT / "core/telemetry_edge.py").read_text("utf-8"))
     telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], *figures, "gateways"}
     kernel = Post(City.small(), []).kernel.counts
@@ -201,7 +212,7 @@ def counters() -> dict[str, set[str]]:
         "status": set(status.Status.__struct_fields__),
         "telemetry edge": telemetry,
         "events edge": {*counted["core/events_edge.py"], "gateways"},
-        "both edges": counted["core/edge.py"] | {f"refused_{reason}" for reason in reasons},
+        "both edges": counted["core/edge.py"] | {f"refused_{reason}" for reason in reasons} | doors,
         "kernel": {*kernel, *field} | {a or b for a, b in intake},
     }
 
