@@ -141,6 +141,10 @@ class Door:
         public = credentials[0] if (version, domain, mechanism) == (b"1.0", DOMAIN, b"CURVE") else b""
         print_ = keys.fingerprint(public)
         key = self._watch.list.of_public(public)
+        if key is None:
+            # It may have been made a moment ago.
+            self._look()
+            key = self._watch.list.of_public(public)
         why = self._refuse(key)
         if why is not None:
             self._knock(why, print_, key.name if key else "")

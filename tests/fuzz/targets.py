@@ -12,6 +12,7 @@ from tests.fuzz import (
     handover,
     inventories,
     journals,
+    keyfiles,
     links,
     logins,
     partners,
@@ -35,6 +36,7 @@ ALL = (
     journals.TARGET,
     sealed_values.TARGET,
     configs.TARGET,
+    keyfiles.TARGET,
     *inventories.TARGETS,
 )
 BY_NAME = {target.name: target for target in ALL}
