@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import datetime
 import inspect
@@ -19,11 +20,13 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core import config, field, keyring, wire
 from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS, Ingest
 from core._fast.slots import Slots
-from core.clock import Clock
+from core.person import Person, Role, token
+from core.run import Run
 from core.supervisor import Supervisor
 from ondijon.testing import City
 
@@ -32,6 +35,9 @@ PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 
 #: No single answer of the post takes longer (s), on however slow a machine.
 PATIENCE_S = 60.0
+
+#: The login process of the post under test.
+LOGIN = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 TAGS = {message.__struct_config__.tag: message for message in get_args(wire.FromGateway | wire.ToGateway)}
 
@@ -218,13 +224,16 @@ class Plain:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Supervisor]:
-    """A post of the small city, by night."""
+    """A post of the small city, by night, that believes who logged in with LOGIN."""
     City.small().save(folder / "city")
+    key = LOGIN.public_key().public_bytes_raw()
+    (folder / "login.pub").write_bytes(base64.b64encode(key) + b"\n")
     start = datetime.datetime.fromisoformat("2026-01-15T23:30:00+01:00")
     table = {
         "version": 1,
         "post": {"city": "city", "data": "data", "plugins": ["lighting"]},
         "time": {"start": start},
+        "gate": {"login_key": "login.pub"},
     }
     supervisor = Supervisor(config.from_table(table, "a test", folder), folder / "run")
     supervisor.start()
@@ -239,19 +248,23 @@ def test_a_gateway_written_from_the_page_is_served(tmp_path: Path) -> None:
     with running(tmp_path) as supervisor:
         keyring.new(supervisor.run.data, file, "gw-A0001")
         with contextlib.closing(Plain(supervisor, tomllib.loads(file.read_text()))) as plain:
-            sent = converse(plain, supervisor.run.clock())
-    edge, kernel = (
-        msgspec.json.decode(supervisor.run.report(process).read_bytes())["counts"]
+            sent = converse(plain, supervisor.run)
+    telemetry, status = (
+        msgspec.json.decode(supervisor.run.report(process).read_bytes())
         for process in ("telemetry", "kernel")
     )
+    edge, kernel = telemetry["counts"], status["counts"]
+    (programme,) = status["programmes"]
+    assert (programme["version"], programme["gateways"], programme["up_to_date"]) == (1, 3, 1)
     assert (edge["received"], edge["lost"]) == (sent, 0)
     assert edge["refused_wrong_socket"] == 1
     assert kernel["field_events_refused"] == 1
     assert kernel["commands"] >= 1
 
 
-def converse(plain: Plain, clock: Clock) -> int:
+def converse(plain: Plain, run: Run) -> int:
     """Say all that the page knows, and look at the answers; return how many samples were sent."""
+    clock = run.clock()
     unknown = plain.ask(plain.control, {"type": "beat", "session": 1, "sent": 0}, "beat_back")
     assert unknown["known"] is False
     welcome = plain.greet(plain.control)
@@ -274,6 +287,7 @@ def converse(plain: Plain, clock: Clock) -> int:
     assert order["deadline"] > order["since"] > 0
     done = {"epoch": order["epoch"], "accepted": order["n"], "executed": order["n"]}
     plain.events.send(msgpack.packb({"type": "reports", **done}))
+    take_a_programme(plain, run, welcome)
     event = {"type": "event", "seq": 3, "acked": 2, "kind": "a.door.opened", "at": clock.utc(), "data": {}}
     assert plain.ask(plain.events, event, "refused")["reason"] == "unknown_event"
     ack = plain.hear(plain.events, "event_ack")
@@ -284,6 +298,33 @@ def converse(plain: Plain, clock: Clock) -> int:
     plain.control.send(msgpack.packb({"type": "bye", "session": session, "sent": sent}))
     plain.events.send(msgpack.packb({"type": "bye", "session": 0, "sent": 0}))
     return sent
+
+
+def take_a_programme(plain: Plain, run: Run, welcome: dict[str, Any]) -> None:
+    """Somebody sets a calendar; the gateway is sent its part, and says that it holds it."""
+    plain.events.send(msgpack.packb({"type": "programmed", "programmes": []}))
+    content = {"level_pct": 60, "rules": [], "order": ""}
+    desk = plain._socket(zmq.DEALER, run.desk_ipc)
+    now = run.clock().utc()
+    person = Person("anna", "Anna", (Role("*", "*", ("*",)),), "1", now + 60_000_000)
+    request = {
+        "type": "propose_programme",
+        "token": token(person, LOGIN),
+        "request": "1",
+        "epoch": welcome["generation"],
+        "asked_utc": now,
+        "kind": "lighting.calendar",
+        "content": content,
+        "reason": "a test",
+    }
+    assert plain.ask(desk, request, "command_taken")["state"] == "in_force"
+    sent = plain.hear(plain.events, "programme")
+    assert (sent["kind"], sent["zone"], sent["version"]) == ("lighting.calendar", "", 1)
+    assert msgpack.unpackb(sent["content"]) == content
+    behind = [welcome["assets"][i] for i in np.frombuffer(sent["indexes"], "<u2").tolist()]
+    assert behind == [name for name in welcome["assets"] if name.startswith("L")]
+    held = {name: sent[name] for name in ("kind", "zone", "version", "hash")}
+    plain.events.send(msgpack.packb({"type": "programmed", "programmes": [held]}))
 
 
 def seen_until_raised(plain: Plain, frame: Callable[[int], bytes]) -> tuple[dict[str, Any], int]:
