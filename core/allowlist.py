@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from zmq.utils import z85
 
 from core import whole
 from core.clock import SECOND
 from core.errors import KeyFileError
-from core.keys import FOLDER, Z85, KeyName, fingerprint
+from core.keys import FOLDER, Z85, KeyName, fingerprint, raw
 from core.person import ANY, Role
 from core.wire import Name
 
@@ -93,7 +92,7 @@ class AllowList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
     def of_public(self, public: bytes) -> Key | None:
         """The key whose public half (32 bytes) this is, valid or not."""
         key = self.by_fingerprint.get(fingerprint(public))
-        return key if key is not None and z85.decode(key.public) == public else None
+        return key if key is not None and raw(key.public) == public else None
 
     def named(self, name: str) -> list[Key]:
         """The keys of a name, oldest first."""

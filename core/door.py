@@ -43,6 +43,8 @@ _PROTOCOL = {
     zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH: "no_curve",
     zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC: "wrong_server_key",
 }
+#: Why a handshake is refused.
+HANDSHAKES = ("unknown_key", "revoked", "expired", "other_role", "no_curve", "wrong_server_key", "broken_off")
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 
@@ -141,6 +143,10 @@ class Door:
         public = credentials[0] if (version, domain, mechanism) == (b"1.0", DOMAIN, b"CURVE") else b""
         print_ = keys.fingerprint(public)
         key = self._watch.list.of_public(public)
+        if key is None:
+            # It may have been made a moment ago.
+            self._look()
+            key = self._watch.list.of_public(public)
         why = self._refuse(key)
         if why:
             self._knock(why, print_, key.name if key else "")

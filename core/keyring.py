@@ -57,7 +57,7 @@ def new(
             rights=tuple(rights),
             expires=0 if days is None else now + int(days * DAY),
         )
-        each.append(key)
+        each.append(_sound(key))
         keys.write(file, mine)
     return key
 
@@ -78,9 +78,21 @@ def rotate(data: Path, file: Path, name: str, *, days: float | None = None, grac
             each[each.index(key)] = msgspec.structs.replace(key, expires=ends)
         expires = 0 if days is None else now + int(days * DAY)
         key = msgspec.structs.replace(old[-1], public=mine.public, created=now, expires=expires)
-        each.append(key)
+        each.append(_sound(key))
         keys.write(file, mine)
     return key
+
+
+def _sound(key: Key) -> Key:
+    # Before a file is written: a name of the command line may be anything.
+    try:
+        return msgspec.convert(msgspec.to_builtins(key), Key)
+    except msgspec.ValidationError as error:
+        raise KeyFileError(
+            f"{error}.",
+            where=f"key {key.name!r}",
+            next="A name has letters, digits, '.', '_' and '-'; what it speaks for is told apart: --for.",
+        ) from error
 
 
 def revoke(data: Path, name: str) -> list[Key]:

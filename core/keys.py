@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import struct
 import tomllib
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -66,8 +67,16 @@ def pair() -> tuple[str, str]:
 
 def fingerprint(public: str | bytes) -> str:
     """By what people, events and counters name a key: 16 hex digits of SHA-256 over its 32 bytes, or over its Z85."""
-    raw = z85.decode(public) if isinstance(public, str) else public
-    return hashlib.sha256(raw).hexdigest()[:16]
+    return hashlib.sha256(raw(public) if isinstance(public, str) else public).hexdigest()[:16]
+
+
+def raw(key: str) -> bytes:
+    """The 32 bytes of a key in Z85. Raises ValueError: five of its characters can say more than 32 bits hold."""
+    try:
+        decoded: bytes = z85.decode(key)
+    except struct.error as error:
+        raise ValueError(f"{key!r} is no Z85") from error
+    return decoded
 
 
 def read(path: Path) -> ClientKey:
@@ -90,6 +99,7 @@ def post_key(data: Path) -> PostKey:
     """The post's own pair, made at the first call. Raises KeyFileError."""
     path = data / FOLDER / POST_FILE
     if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         _write(
             path,
@@ -108,8 +118,12 @@ def _read(path: Path, kind: type[T], advice: str) -> T:
                 where=str(path),
                 next=f"Run: chmod 600 {path}. If somebody may have read it, rotate the key.",
             )
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), kind)
-    except (OSError, ValueError) as error:
+        key = msgspec.convert(tomllib.loads(path.read_text("utf-8")), kind)
+        for field, value in msgspec.structs.asdict(key).items():
+            if field != "name":
+                raw(value)
+        return key
+    except (OSError, ValueError, RecursionError) as error:
         # TOML's errors, those of its text and of its types are all ValueErrors.
         raise KeyFileError(f"no key: {error}.", where=str(path), next=advice) from error
 

@@ -9,6 +9,7 @@ import inspect
 import re
 import struct
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 import zmq
 
-from core import config, field, wire
+from core import config, field, keyring, wire
 from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS, Ingest
 from core._fast.slots import Slots
 from core.clock import Clock
@@ -168,6 +169,9 @@ class Plain:
     def __init__(self, supervisor: Supervisor) -> None:
         endpoints = supervisor.run.endpoints
         self._context = zmq.Context()
+        file = supervisor.folder / "gw-A0001.key"
+        keyring.new(supervisor.run.data, file, "gw-A0001")
+        self._keys = tomllib.loads(file.read_text("utf-8"))
         self.control = self._socket(zmq.DEALER, endpoints.control)
         self.events = self._socket(zmq.DEALER, endpoints.events)
         self.frames = self._socket(zmq.PUSH, endpoints.telemetry)
@@ -175,6 +179,9 @@ class Plain:
     def _socket(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         socket.set(zmq.LINGER, 1000)
+        socket.curve_publickey = self._keys["public"].encode()
+        socket.curve_secretkey = self._keys["secret"].encode()
+        socket.curve_serverkey = self._keys["server"].encode()
         socket.connect(endpoint)
         return socket
 

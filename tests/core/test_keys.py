@@ -48,6 +48,7 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
         'name = "a"\npublic = "short"\nsecret = "short"\nserver = "short"',
         'name = "../a"\npublic = "{0}"\nsecret = "{0}"\nserver = "{0}"',
         'name = "a"\npublic = "{0}"\nsecret = "{0}"\nserver = "{0}"\nmore = 1',
+        'name = "a"\npublic = "{0}"\nsecret = "' + "#" * 40 + '"\nserver = "{0}"',
     ],
 )
 def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:

@@ -39,6 +39,7 @@ from core import (
 )
 from core import plugins as plugin_host
 from core._fast.ingest import COUNTERS_NAMES
+from core.door import HANDSHAKES
 from core.event import CHAIN_MAX
 from ondijon.testing import City, Post
 from tests.docs.pages import (
@@ -102,7 +103,7 @@ def settings_tables(pages: list[Path]) -> dict[str, tuple[Row, list[Row]]]:
 
 def wrong_settings(found: Mapping[str, tuple[Row, list[Row]]]) -> list[str]:
     """Settings that are missing in the tables, are not there, or have other defaults or limits."""
-    wanted = {"post", "time", "edges", "journal", "gate", "health"}
+    wanted = {"post", "time", "edges", "journal", "gate", "security", "health"}
     for group in ("plugins", "adapters"):
         for name, struct in owners(group).items():
             wanted |= set(nested(f"{group}.{name}", struct))
@@ -158,7 +159,16 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
     set_here = tomllib.loads(text)
     # What stands behind a "# " and is a key or a table.
     all_keys = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.M))
-    for section_name in ("post", "time", "edges", "gate", "health", "plugins.lighting", "adapters.console"):
+    for section_name in (
+        "post",
+        "time",
+        "edges",
+        "gate",
+        "security",
+        "health",
+        "plugins.lighting",
+        "adapters.console",
+    ):
         struct = settings_struct(section_name)
         defaults = {field.encode_name: default(field) for field in msgspec.structs.fields(struct)}
         shown, given = inside(all_keys, section_name), inside(set_here, section_name)
@@ -192,6 +202,7 @@ def counters() -> dict[str, set[str]]:
     reasons = {reason for file in edges for reason in first_arguments(file, "WireError", "reason")}
     decoding = inspect.getsource(wire.decoded)
     reasons |= set(re.findall(r'reason="(\w+)"', decoding))
+    doors = {f"handshake_{why}" for why in HANDSHAKES}
     figures = re.findall(r'counts\["(\w+)"\]', (ROOT / "core/telemetry_edge.py").read_text("utf-8"))
     telemetry = {*COUNTERS_NAMES, *counted["core/telemetry_edge.py"], *figures, "gateways"}
     partners = ("core/partners_edge.py", "core/egress.py")
@@ -211,7 +222,7 @@ def counters() -> dict[str, set[str]]:
         "partners' edge": {*following, "partners", "rows", "waiting"}
         - counted["core/edge.py"]
         - {f"refused_{reason}" for reason in reasons},
-        "both edges": counted["core/edge.py"] | {f"refused_{reason}" for reason in reasons},
+        "both edges": counted["core/edge.py"] | {f"refused_{reason}" for reason in reasons} | doors,
         "kernel": {*kernel, *field} | {a or b for a, b in intake},
     }
 

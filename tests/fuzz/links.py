@@ -40,6 +40,7 @@ def seeds() -> list[bytes]:
     messages = [
         link.Ready("telemetry", 7),
         link.Counters("telemetry", {"frames": 9, "lost": 0}, np.zeros(256, np.uint64).tobytes(), 3),
+        link.Knocked([(link.Knock("unknown_key", "0123456789abcdef"), 3)], "no allow-list"),
         link.Said("gw-1", 7, said),
         link.Numbered("register.msgpack", 3, 1, 9),
         link.Tell([("gw-1", b"\x80"), ("gw-2", said)]),

@@ -12,6 +12,7 @@ from tests.fuzz import (
     handover,
     inventories,
     journals,
+    keyfiles,
     links,
     partners,
     registers,
@@ -31,6 +32,7 @@ ALL = (
     states.TARGET,
     journals.TARGET,
     configs.TARGET,
+    keyfiles.TARGET,
     *inventories.TARGETS,
 )
 BY_NAME = {target.name: target for target in ALL}

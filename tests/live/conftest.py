@@ -380,6 +380,7 @@ def running_post(
 def socket_of() -> Iterator[Callable[[int, str], zmq.Socket[bytes]]]:
     """Opens a stranger's socket to an endpoint, with a key file or without; all are closed at the end."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    opened: list[zmq.Socket[bytes]] = []
 
     def dial(kind: int, endpoint: str, file: Path | None = None, **options: Any) -> zmq.Socket[bytes]:
         socket = context.socket(kind)
@@ -388,7 +389,12 @@ def socket_of() -> Iterator[Callable[[int, str], zmq.Socket[bytes]]]:
         for name, value in options.items():
             socket.set(getattr(zmq, name), value)
         socket.connect(endpoint)
+        opened.append(socket)
         return socket
 
     yield dial
+    for socket in opened:
+        # A monitor that closes before the socket it watches would hold libzmq's own thread for ever.
+        if not socket.closed:
+            socket.disable_monitor()
     context.destroy(linger=0)

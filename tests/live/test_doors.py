@@ -1,4 +1,4 @@
-"""Who may come in, on real sockets: no key, a wrong one, another's; revoked, expired, rotated; and a list that breaks."""
+"""Who may come in, on real sockets: no key, a wrong one, another's; one that ends or is rotated; a list that breaks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+import msgspec
 import pytest
 import zmq
 
@@ -73,15 +74,16 @@ def test_who_has_no_key_of_this_post_stays_outside_and_is_seen(
     ]
     for peer in peers:
         peer.send(hello("gw-A0002"))
-    whys = ("no_curve", "unknown_key", "wrong_server_key", "revoked", "other_role")
+    # One without CURVE may see that first and hang up: `broken_off`, or `no_curve` where the post was first.
+    whys = ("unknown_key", "wrong_server_key", "revoked", "other_role")
     counted = [f"handshake_{why}" for why in whys]
     for edge in ("telemetry", "events"):
         post.until(lambda edge=edge: all(post.edge(edge).get(name) for name in counted), f"{edge} counts all")
-    post.until(lambda: len(told(post)) >= 2 * len(whys), "each is told")
+    post.until(lambda: len(told(post)) >= 2 * len(whys) + 2, "each is told")
     for edge in ("telemetry", "events"):
         assert told(post)[edge, "unknown_key"] == keys.fingerprint(key.public)
         assert told(post)[edge, "revoked"] == ended.fingerprint
-        assert told(post)[edge, "no_curve"] == ""
+        assert {(edge, "no_curve"), (edge, "broken_off")} & set(told(post))
     assert not any(peer.poll(0) for peer in peers if peer.type == zmq.DEALER)
     assert "frames" not in post.edge("telemetry") or not post.edge("telemetry")["frames"]
     assert post.edge("events")["gateways"] == 1
@@ -113,7 +115,7 @@ def test_a_route_that_another_key_takes_over_is_nobodys(post: Any, socket_of: An
     assert isinstance(ask(post, first, hello("gw-A0001")), wire.Welcome)
     first.close(0)
     second = socket_of(zmq.DEALER, events, post.keys("gw-A0002"), IDENTITY=b"chosen")
-    event = wire.FieldEvent(1, 0, "watch.door.opened", 1, data=msgpack.packb({"code": 1}))
+    event = wire.FieldEvent(1, 0, "watch.door.opened", 1, data=msgspec.Raw(msgpack.packb({"code": 1})))
     assert ask(post, second, wire.encode(event)).reason == "no_handshake"
 
 
@@ -162,8 +164,6 @@ def test_a_key_that_ends_loses_its_live_session(
 
 def change(data: Path, name: str, **fields: Any) -> None:
     """Change the keys of a name in the list, as a person with an editor could."""
-    import msgspec
-
     with allowlist.changing(data) as each:
         each[:] = [msgspec.structs.replace(key, **fields) if key.name == name else key for key in each]
 
@@ -221,7 +221,7 @@ def test_a_key_is_rotated_and_nothing_is_lost(post: Any, tmp_path: Path) -> None
 
     old = post.gateway(name, spool=spool)
     serve(old, 20)
-    keyring.rotate(post.run.data, tmp_path / "new.key", name, grace_days=20 / 86_400)
+    keyring.rotate(post.run.data, tmp_path / "new.key", name, grace_days=15 / 86_400)
     serve(old, 20)
     old.close()
     samples = old.statistics.sent
@@ -229,10 +229,7 @@ def test_a_key_is_rotated_and_nothing_is_lost(post: Any, tmp_path: Path) -> None
     serve(new, 20)
     post.until(lambda: spool.acked == 60, "all events are acknowledged")
     late = post.gateway(name, spool=MemorySpool(10))
-    post.until(
-        lambda: post.edge("events").get("handshake_expired"),
-        "the old key has ended",
-    ) if late else None
+    post.until(lambda: late.turn() or post.edge("events").get("handshake_expired"), "the old key has ended")
     late.close()
     assert new.session
     samples += new.statistics.sent
