@@ -40,6 +40,9 @@ TOOK_BYTES = 1 << 20
 #: Between two subscriptions of one connection (s): each costs a look at all that stands.
 SUBSCRIBE_S = 1.0
 
+#: Connections that follow under one key at most: who has it must not take all the places.
+KEY_MAX = 8
+
 #: Messages that one turn hears from partners, and sends to each, at most.
 HEAR_MAX = 1000
 SEND_MAX = 100
@@ -74,6 +77,7 @@ class PartnersEdge(Edge):
         self._blocked: dict[bytes, float] = {}
         self._pending: set[bytes] = set()
         self._beat = 0.0
+        self._busy = False
 
     # -- the kernel
 
@@ -133,6 +137,11 @@ class PartnersEdge(Edge):
         self._pending.update(each.route for each in subscribers if each.waiting or each.cut)
 
     # -- partners
+
+    def turn(self, timeout_ms: int) -> None:
+        """Wait for work, unless there is some left, and do it."""
+        busy, self._busy = self._busy, False
+        super().turn(0 if busy else timeout_ms)
 
     def serve(self, ready: dict[Any, int]) -> None:
         """Tell what the kernel said, hear partners, and send what waits to those who have credit."""
@@ -198,6 +207,12 @@ class PartnersEdge(Edge):
             raise WireError("subscribed a moment ago.", reason="subscribe_flood", next="Wait a second.")
         if route not in self.egress.subscribers and len(self.egress.subscribers) >= self.run.edges.partners:
             raise WireError("too many partners.", reason="partner_limit", next="Raise `partners` in [edges].")
+        if self.door.curve and self._others(caller) >= KEY_MAX:
+            raise WireError(
+                "too many follow under this key.",
+                reason="key_limit",
+                next="Close some, or make each a key of its own.",
+            )
         key = self.door.key(caller.key) if self.door.curve else None
         rights = everything if key is None else key.communes
         if not any(rights(trade, topic) for topic in wanted.topics for trade in self._trades(wanted)):
@@ -214,6 +229,12 @@ class PartnersEdge(Edge):
         self._blocked.pop(route, None)
         self._pending.add(route)
 
+    def _others(self, caller: Caller) -> int:
+        """How many other connections follow under the same key."""
+        return sum(
+            each.key == caller.key and route != caller.route for route, (each, _) in self._callers.items()
+        )
+
     def _trades(self, wanted: Subscribe) -> Iterable[str]:
         assert self._publication is not None
         return self._publication.trades if ANY in wanted.trades else wanted.trades
@@ -227,9 +248,11 @@ class PartnersEdge(Edge):
                 self.count("sessions_ended")
                 self.door.end(caller.connection)
                 self._forget(route)
-            elif key.rights != rights and (subscriber := self.egress.subscribers.get(route)) is not None:
+            elif key.rights != rights and self.egress.subscribers[route].cut is None:
                 self.count("cut_rights")
-                subscriber.end("rights", "what this key may see has changed.", "Subscribe again.")
+                self.egress.subscribers[route].end(
+                    "rights", "what this key may see has changed.", "Subscribe again."
+                )
                 self._pending.add(route)
 
     def _pump(self, route: bytes) -> None:
@@ -250,6 +273,8 @@ class PartnersEdge(Edge):
                 return
             if not self._send(subscriber, *found):
                 return
+        # More is ready to go: the next turn waits for nothing.
+        self._busy = True
 
     def _send(self, subscriber: Subscriber, message: bytes, done: Callable[[], None]) -> bool:
         if time.monotonic() < self._blocked.get(subscriber.route, 0.0):
@@ -292,6 +317,7 @@ class PartnersEdge(Edge):
                 self.count("partners_silent", route in self.egress.subscribers)
                 self._forget(route)
         self._since = {route: at for route, at in self._since.items() if now - at < SUBSCRIBE_S}
+        self._blocked = {route: until for route, until in self._blocked.items() if until > now}
         if now - self._beat >= wire.HEARTBEAT_S:
             self._beat = now
             for subscriber in list(self.egress.subscribers.values()):

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgpack
+import msgspec
 import pytest
 import zmq
 
-from core import keyring, keys, partner_wire
+from core import allowlist, keyring, keys, partner_wire
+from core.partners_edge import KEY_MAX
 from core.person import ANY, Role
 from ondijon.partner import AsyncPartner, Partner
 
@@ -191,6 +193,27 @@ def test_a_revoked_partner_is_out_within_its_next_breath(post: Any, partners: Pa
     partners.until(lambda: shows(stays, 44), "the other follows")
     assert goes.follower.statistics.deltas == before
     assert stays.follower.statistics.resyncs == 0
+
+
+def test_one_key_does_not_take_all_the_places(post: Any, partners: Partners) -> None:
+    post.start(gateways=1)
+    key = partners.key("greedy")
+    for _ in range(KEY_MAX + 1):
+        partners.opened.append(Partner(post.run.endpoints.partners, key, context=post.context))
+    partners.until(lambda: partners.counts().get("refused_key_limit"), "one is refused")
+    partners.until(lambda: sum(p.whole for p in partners.opened) == KEY_MAX, "the others follow")
+    # Where it may see something else from now on, all of it begins anew.
+    with allowlist.changing(post.run.data) as each:
+        (old,) = [k for k in each if k.name == "greedy"]
+        each[each.index(old)] = msgspec.structs.replace(old, rights=(Role(ANY, ANY, ("asset",)),))
+    partners.until(lambda: partners.counts().get("cut_rights") == KEY_MAX, "all are cut off")
+    partners.until(
+        lambda: (
+            all({key[0] for key in p.rows} == {"asset"} for p in partners.opened if p.whole)
+            and sum(p.whole for p in partners.opened) == KEY_MAX
+        ),
+        "they see what they may see now",
+    )
 
 
 def test_strangers_without_a_key_are_not_heard(post: Any, partners: Partners, socket_of: Any) -> None:
