@@ -244,7 +244,7 @@ class Service:
             ready={"telemetry", "events", "partners"} <= self.intake.edges.keys(),
             revision=self.kernel.city.assets.revision,
             journal=self.journal.durable().local,
-            counts=self.kernel.counts | self.intake.counts,
+            counts=self.kernel.counts | self.intake.counts | {"view_rows_refused": self.views.refused},
             hooks=status.hook_figures(self.kernel),
             edges=self.intake.edges,
             alarms=status.alarm_counts(self.kernel),
