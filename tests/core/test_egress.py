@@ -252,8 +252,9 @@ def test_what_finds_no_place_is_counted_and_told_to_nobody() -> None:
     edge = Egress(1, lambda name, n: counts.update({name: counts.get(name, 0) + n}), rows_max=2)
     edge.begin([told("view", key, "snow", (), {}) for key in "abc"], 0, 0)
     list(edge.tell([told("view", "a", "snow", (), {"n": 1}), told("view", "d", "snow", (), {})], 1, 1))
+    list(edge.tell([told("view", "a", "snow", (), {"n": bytes(130_000)})], 1, 1))
     assert set(edge.rows) == {"view\0name\0a", "view\0name\0b"}
-    assert counts == {"rows_refused": 2}
+    assert counts == {"rows_refused": 3}
 
 
 EgressMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
