@@ -85,6 +85,10 @@ class Edge:
         """A bound and limited socket in the poll set."""
         socket = self.context.socket(kind)
         limit(socket, **limits)
+        if kind == zmq.ROUTER:
+            # Whom it cannot reach it says; and a peer that names itself as another does not take its place.
+            socket.set(zmq.ROUTER_MANDATORY, 1)
+            socket.set(zmq.ROUTER_HANDOVER, 0)
         self.door.guard(socket)
         listen(socket, endpoint)
         self.door.bound(socket)

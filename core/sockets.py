@@ -28,7 +28,7 @@ def context(max_sockets: int = 1024) -> zmq.Context[zmq.Socket[bytes]]:
 def limit(
     socket: zmq.Socket[Any], *, queue: int = 1000, message: int = MESSAGE_MAX, linger_ms: int = 1000
 ) -> None:
-    """Bound a socket that faces the network: queue, message size, handshake, heartbeat, linger."""
+    """Bound a socket that faces the network: queue, message size, handshake, heartbeat, unanswered bytes, linger."""
     socket.set(zmq.RCVHWM, queue)
     socket.set(zmq.SNDHWM, queue)
     socket.set(zmq.MAXMSGSIZE, message)
@@ -36,6 +36,8 @@ def limit(
     socket.set(zmq.HEARTBEAT_IVL, 2000)
     socket.set(zmq.HEARTBEAT_TIMEOUT, 6000)
     socket.set(zmq.HEARTBEAT_TTL, 6000)
+    socket.set(zmq.TCP_MAXRT, 15_000)
+    socket.set(zmq.BACKLOG, 1024)
     socket.set(zmq.LINGER, linger_ms)
 
 

@@ -65,3 +65,24 @@ def test_errors_teach(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file"):
         config.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("10.0.0.7", False),
+        ("*", False),
+    ],
+)
+def test_without_curve_only_this_machine_may_reach_the_post(tmp_path: Path, address: str, may: bool) -> None:
+    text = f'{GOOD}[security]\ncurve = false\n[edges]\naddress = "{address}"\n'
+    if may:
+        assert not load(tmp_path, text).security.curve
+        return
+    with pytest.raises(ConfigError, match="curve = false") as error:
+        load(tmp_path, text)
+    assert 'address = "127.0.0.1"' in error.value.next

@@ -150,3 +150,24 @@ def test_partners_hear_of_nothing_that_is_not_durable(door: Door) -> None:
         told += [message.sequence] if isinstance(message, link.Stepped) else []
     assert told == [1, 2]
     partners.close(0)
+
+
+def test_refused_handshakes_are_told_to_the_step_within_bounds(door: Door) -> None:
+    def knocked(first: int, n: int, unreadable: str = "") -> bytes:
+        each = [(link.Knock("unknown_key", f"{i:016x}"), 2) for i in range(first, first + n)]
+        return link.encode(link.Knocked(each, unreadable))
+
+    door.edge.send(knocked(0, 100))
+    door.edge.send(knocked(100, 100, "no allow-list: gone."))
+    door.until(lambda: door.intake.counts["handshakes_untold"] > 0)
+    knocks = door.intake.take().knocks
+    # A moment passes between the two: one more may have been let through.
+    assert 128 <= len(knocks) <= 130
+    assert (knocks[0].edge, knocks[0].key, knocks[0].count) == ("telemetry", f"{0:016x}", 2)
+    assert door.intake.counts["handshakes_untold"] == 2 * (200 - len(knocks))
+    assert door.intake.take().knocks == []
+    assert door.intake.troubles() == [
+        ("keys_unreadable", {"edge": "telemetry", "why": "no allow-list: gone."})
+    ]
+    door.edge.send(knocked(0, 129))
+    door.refused(1)

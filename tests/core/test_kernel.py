@@ -16,6 +16,7 @@ from core.event import CHAIN_MAX
 from core.kernel import Inputs
 from core.plugins import PROPOSALS_MAX
 from core.table import HandOver
+from core.vocabulary import HandshakeRefused
 from core.wire import Fault, Reports
 from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Release, hookimpl
 from ondijon.testing import City, Post
@@ -423,3 +424,10 @@ def test_a_release_goes_out_long_after_its_command_was_executed(make_trial) -> N
     assert [order.lease_ms for _, order in post.orders] == [600_000, 600_000, 0]
     assert post.orders[-1][1].targets()[0].tolist() == [post.kernel.city.assets.wire_index[3]]
     assert not post.faults
+
+
+def test_a_refused_handshake_is_an_event(make_trial) -> None:
+    post = Post(City.small(), [make_trial()])
+    knock = HandshakeRefused("events", "revoked", "0123456789abcdef", "gw-1", 3)
+    outputs = post.kernel.step(Now(0, post.utc, 0), Inputs(knocks=[knock]))
+    assert [event.data for event in outputs.events if event.kind == "post.handshake.refused"] == [knock]
