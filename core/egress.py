@@ -17,6 +17,7 @@ import msgspec
 
 from core.partner_wire import (
     BYTES_MAX,
+    MESSAGE_MAX,
     MESSAGES_MAX,
     SEQUENCED,
     Change,
@@ -38,6 +39,9 @@ WAITING_BYTES_MAX = 32 << 20
 
 #: Bytes of changes in one message; a single larger one goes alone.
 BODY_MAX = 60_000
+
+#: A change that is larger (bytes) fits into no message: it is left out, and counted.
+CHANGE_MAX = MESSAGE_MAX - 4096
 
 _ARRAY = struct.Struct(">BI")
 _SEQUENCE = struct.Struct(">BQ")
@@ -326,6 +330,9 @@ class Egress:
     def _keep(self, changes: Iterable[Told]) -> list[Told]:
         kept = []
         for told in changes:
+            if len(told.data) > CHANGE_MAX:
+                self._count("rows_refused", 1)
+                continue
             if told.topic == "event":
                 kept.append(told)
                 continue

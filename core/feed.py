@@ -22,6 +22,7 @@ from core.journal import Record
 from core.kernel import Kernel, Outputs
 from core.link import GONE, CommandRow, Present, Stepped, ViewRow
 from core.proposals import Publish
+from core.status import ROWS_MAX
 from core.vocabulary import POST, AlarmChanged, CommandEnded
 
 #: Bytes on their way to the edge at most: beyond it the edge is told anew when it has taken them.
@@ -76,12 +77,7 @@ class Feed:
         journal: int,
     ) -> Stepped | None:
         """What a step changed; None: nothing. ``heard`` came from the field, ``emitted`` from the step itself."""
-        views = [self._view(published) for published in outputs.views]
-        for row in views:
-            if row.row == GONE:
-                self._views.pop((row.view, row.key), None)
-            else:
-                self._views[row.view, row.key] = row
+        views = self._published(outputs.views)
         commands = self._taken(outputs.records)
         changed = []
         for event in emitted:
@@ -129,6 +125,19 @@ class Feed:
     def _stepped(self, now: Now, journal: int, **told: object) -> Stepped:
         self._sequence += 1
         return Stepped(sequence=self._sequence, journal=journal, utc=now.utc, **told)  # type: ignore[arg-type]
+
+    def _published(self, views: Sequence[Publish]) -> list[ViewRow]:
+        told = []
+        for row in map(self._view, views):
+            key = (row.view, row.key)
+            if row.row == GONE:
+                self._views.pop(key, None)
+            elif key in self._views or len(self._views) < ROWS_MAX:
+                self._views[key] = row
+            else:
+                continue
+            told.append(row)
+        return told
 
     def _view(self, published: Publish) -> ViewRow:
         asset, row = published.asset, published.row

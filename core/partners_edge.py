@@ -62,8 +62,6 @@ class PartnersEdge(Edge):
         self.partners = self.listen(
             zmq.ROUTER, run.endpoints.partners, queue=QUEUE, message=partner_wire.REQUEST_MAX
         )
-        # A partner that takes nothing must be seen to: nothing may be dropped on the way to it.
-        self.partners.set(zmq.ROUTER_MANDATORY, 1)
         self.egress = Egress(self.boot, self.count)
         self._clock: Clock = run.clock()
         self._publication: Publication | None = None

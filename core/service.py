@@ -223,16 +223,17 @@ class Service:
         now = time.monotonic()
         if now - self._told >= 1.0:
             self._told = now
-            figures = status.encode(self.status())
-            self.intake.publish(status.TOPIC, figures)
+            figures = self.status()
+            self.intake.publish(status.TOPIC, status.encode(figures))
             metrics = [layer.metric for p in self.kernel.plugins for layer in p.declaration.layers]
             layers = [(metric, self._layer(metric)) for metric in metrics]
             for metric, levels in layers:
                 self.intake.publish(status.LAYER + metric.encode(), levels)
+            # The views go to partners row by row: all of them in one message might be too much for it.
+            alone = status.encode(msgspec.structs.replace(figures, views={}))
             journal = self.journal.last()
-            self.intake.tell_partners(
-                self.feed.figures(self._now(self._step), journal, layers, figures), journal
-            )
+            told = self.feed.figures(self._now(self._step), journal, layers, alone)
+            self.intake.tell_partners(told, journal)
         if now - self._saved >= SAVE_S:
             self._saved = now
             self._save()
@@ -265,7 +266,7 @@ class Service:
             ready={"telemetry", "events", "partners"} <= self.intake.edges.keys(),
             revision=self.kernel.city.assets.revision,
             journal=self.journal.durable().local,
-            counts=self.kernel.counts | self.intake.counts,
+            counts=self.kernel.counts | self.intake.counts | {"view_rows_refused": self.views.refused},
             hooks=status.hook_figures(self.kernel),
             edges=self.intake.edges,
             alarms=status.alarm_counts(self.kernel),

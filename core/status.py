@@ -14,6 +14,9 @@ from core.kernel import Kernel
 TOPIC = b"status"
 LAYER = b"layer "
 
+#: Rows of all views together at most; further keys are left out, and counted.
+ROWS_MAX = 100_000
+
 
 class HookFigures(msgspec.Struct, frozen=True):
     """Calls of a plugin's hooks and their times in µs."""
@@ -57,14 +60,19 @@ class Views:
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, msgspec.Struct]] = {}
+        self.refused = self._n = 0
 
     def take(self, published: proposals.Publish) -> None:
         """Put or take away a row."""
         view = self.rows.setdefault(published.view, {})
+        before = len(view)
         if published.row is None:
             view.pop(published.key, None)
-        else:
+        elif published.key in view or self._n < ROWS_MAX:
             view[published.key] = published.row
+        else:
+            self.refused += 1
+        self._n += len(view) - before
 
 
 def hook_figures(kernel: Kernel) -> dict[str, HookFigures]:

@@ -108,7 +108,7 @@ class EgressMachine(RuleBasedStateMachine):
                 st.sampled_from(["a", "b"]),
                 st.sampled_from(TRADES),
                 st.lists(st.sampled_from(COMMUNES), max_size=2, unique=True).map(tuple),
-                st.none() | st.binary(max_size=3) | st.just(bytes(40_000)),
+                st.none() | st.binary(max_size=3) | st.builds(bytes, st.just(40_000)),
             ),
             min_size=1,
             max_size=5,
@@ -221,6 +221,40 @@ def test_a_row_that_moves_is_gone_for_who_may_not_see_where_it_is() -> None:
         machine.all_catch_up()
     held = {key: list(follower.rows) for key, follower in machine.partners.values()}
     assert held == {"all": [("view", "name", "a")], "lamps of Dijon": [], "alarms of two": [], "nothing": []}
+
+
+def test_who_lets_too_much_wait_is_cut_off_alone_and_told() -> None:
+    counts: dict[str, int] = {}
+    edge = Egress(1, lambda name, n: counts.update({name: counts.get(name, 0) + n}))
+    edge.begin([], 0, 0)
+    slow, quick = (edge.subscribe(route, Subscribe(1, 1_000_000)) for route in (b"slow", b"quick"))
+    for subscriber in (slow, quick):
+        found = subscriber.next()
+        assert found is not None
+        found[1]()
+    for n in range(600):
+        quick.grant(BIG)
+        changes = [told("event", str(n), "snow", (), {"n": bytes(59_000)})]
+        for _, _, done in edge.tell(changes, n, n):
+            done()
+    assert quick.sequence == 600
+    assert quick.cut is None
+    assert slow.cut is not None
+    assert slow.cut.reason == "slow"
+    # What waited for it is gone, and nothing more is kept.
+    assert slow.waiting == 0
+    assert slow.next() is None
+    assert counts == {"cut_slow": 1}
+
+
+def test_what_finds_no_place_is_counted_and_told_to_nobody() -> None:
+    counts: dict[str, int] = {}
+    edge = Egress(1, lambda name, n: counts.update({name: counts.get(name, 0) + n}), rows_max=2)
+    edge.begin([told("view", key, "snow", (), {}) for key in "abc"], 0, 0)
+    list(edge.tell([told("view", "a", "snow", (), {"n": 1}), told("view", "d", "snow", (), {})], 1, 1))
+    list(edge.tell([told("view", "a", "snow", (), {"n": bytes(130_000)})], 1, 1))
+    assert set(edge.rows) == {"view\0name\0a", "view\0name\0b"}
+    assert counts == {"rows_refused": 3}
 
 
 EgressMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

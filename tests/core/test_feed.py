@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from core import link
+from core import feed, link, status
 from core.egress import Egress, Told
 from core.feed import WINDOW, Feed, Outlet
 from core.kernel import Outputs
@@ -142,6 +142,25 @@ def test_a_layer_is_told_a_commune_at_a_time_and_only_where_it_differs(post: Fol
     changed[-1] = 255
     (only,) = layer(changed)
     assert only["communes"] == [post.kernel.city.communes.names[communes[-1]]]
+
+
+def test_rows_of_views_have_a_limit(post: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "ROWS_MAX", 2)
+    monkeypatch.setattr(feed, "ROWS_MAX", 2)
+    row = post.plugins[0].declaration.views[0].row(seen=1.0)
+    published = [Publish(view="trial.row", key=key, row=row) for key in "abca"]
+    views = status.Views()
+    for each in published:
+        views.take(each)
+    assert post.feed is not None
+    stepped = post.feed.step(post._at(post.mono), (), (), Outputs(views=published), 0)
+    assert stepped is not None
+    assert [each.key for each in stepped.views] == ["a", "b", "a"]
+    assert (set(views.rows["trial.row"]), views.refused) == ({"a", "b"}, 1)
+    # One that goes makes room for another.
+    for each in (Publish(view="trial.row", key="a", row=None), published[2]):
+        views.take(each)
+    assert set(views.rows["trial.row"]) == {"b", "c"}
 
 
 def test_what_finds_no_room_is_left_out_and_counted() -> None:

@@ -16,6 +16,7 @@ from core.clock import origin_now
 from core.config import EdgesConfig
 from core.field import FieldEvents
 from core.intake import Intake
+from core.journal import Record
 from core.register import Numbering
 from core.run import Endpoints, Run
 from ondijon.testing import City, MemoryJournal
@@ -43,7 +44,8 @@ class Door:
             endpoints=Endpoints("", "", ""),
             memory_fd=self.memory,
         )
-        self.intake = Intake(run, run.clock(), MemoryJournal(), register, City.small().assets, field)
+        self.journal = MemoryJournal()
+        self.intake = Intake(run, run.clock(), self.journal, register, City.small().assets, field)
         self.edge = edge
         self.bell = link.Bell(run.loans, run.answers)
         self.intake.start()
@@ -122,6 +124,32 @@ def test_data_that_no_edge_should_have_passed_ends_nothing(door: Door) -> None:
         door.edge.send(link.encode(link.Said("gw-A0001", 1, wire.encode(event))))
     door.edge.send(b"\x81\xa4type\xa1\xff")
     door.refused(4)
+
+
+def test_partners_hear_of_nothing_that_is_not_durable(door: Door) -> None:
+    partners = door.edge.context.socket(zmq.DEALER)
+    partners.set(zmq.IDENTITY, link.PARTNERS)
+    partners.connect(door.edge.get(zmq.LAST_ENDPOINT).decode())
+    partners.send(link.encode(link.Ready("partners", 1)))
+    assert isinstance(link.decode_to_edge(partners.recv()), link.Numbered)
+    door.until(lambda: door.intake.outlet.wanted)
+    door.journal.hold = True
+    seq = door.journal.append([Record("event", 1, 1, b"\x80")])
+    door.intake.tell_partners(link.Stepped(sequence=1, journal=seq, utc=1), seq)
+    # What comes after it is not told before it either.
+    door.intake.tell_partners(link.Stepped(sequence=2, journal=0, utc=1), 0)
+    said = [link.decode_to_edge(partners.recv()) for _ in range(2) if partners.poll(1500)]
+    assert not [each for each in said if isinstance(each, link.Stepped)]
+    door.journal.hold = False
+    door.journal.append([Record("event", 2, 1, b"\x80")])
+    door.intake.wake()
+    told: list[int] = []
+    while len(told) < 2:
+        assert partners.poll(20_000)
+        message = link.decode_to_edge(partners.recv())
+        told += [message.sequence] if isinstance(message, link.Stepped) else []
+    assert told == [1, 2]
+    partners.close(0)
 
 
 def test_refused_handshakes_are_told_to_the_step_within_bounds(door: Door) -> None:

@@ -214,8 +214,16 @@ def counters() -> dict[str, set[str]]:
     field = first_arguments("core/field.py", "WireError", "reason")
     intake = [
         named
-        for file in ("core/intake.py", "core/loans.py", "core/acknowledged.py", "core/feed.py")
-        for named in re.findall(r'counts\["(\w+)"\]|"(\w+)": 0', (ROOT / file).read_text("utf-8"))
+        for file in (
+            "core/intake.py",
+            "core/loans.py",
+            "core/acknowledged.py",
+            "core/feed.py",
+            "core/service.py",
+        )
+        for named in re.findall(
+            r'counts\["(\w+)"\]|"(\w+)": (?:0|self\.views\.refused)', (ROOT / file).read_text("utf-8")
+        )
     ]
     return {
         "status": set(status.Status.__struct_fields__),
@@ -265,6 +273,7 @@ LIMITS = {
     "samples in a frame": wire.COLUMNS_MAX,
     "proposals of a plugin in a step": plugin_host.PROPOSALS_MAX,
     "a row of a view": kernel.ROW_MAX // 1024,
+    "rows of all views": status.ROWS_MAX,
     "links of a chain of events": CHAIN_MAX,
     "targets of a command": operators.TARGETS_MAX,
     "a programme's content": wire.CONTENT_MAX // 1024,

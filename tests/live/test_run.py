@@ -54,7 +54,7 @@ def test_it_starts_serves_and_stops_in_order(write: Any, serve: Any, ondijon: An
     assert "watch" in shown.stdout
 
     children = service.children()
-    assert len(children) == 3
+    assert len(children) == 4
     service.stop()
     assert service.popen.returncode == 0, service.said()
     assert not [pid for pid in children if lives(pid)]
@@ -81,6 +81,7 @@ def test_its_processes_end_when_it_is_killed_and_the_next_start_waits_for_them(
     second = serve(file)
     assert not [pid for pid in children if lives(pid)]
     assert json.loads(service.run.report("telemetry").read_bytes()), "they ended in order"
+    assert json.loads(service.run.report("partners").read_bytes()), "they ended in order"
     second.greet(1)
     assert second.status.generation == 2
     for _ in range(50):
@@ -99,6 +100,7 @@ def test_a_process_that_misses_its_parents_death_ends_too() -> None:
     [
         (lambda port: {"edges": {"telemetry_port": port}}, "cannot listen: Address already in use"),
         (lambda port: {"edges": {"events_port": port}}, "cannot listen: Address already in use"),
+        (lambda port: {"edges": {"partners_port": port}}, "cannot listen: Address already in use"),
         (lambda port: {"health": {"port": port}}, "[health]: cannot serve on"),
         (lambda port: {"adapters": {"console": {"port": port}}}, "[adapters.console]: cannot serve on"),
     ],
