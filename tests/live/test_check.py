@@ -23,7 +23,10 @@ WRONG: list[tuple[Callable[[str], str], list[str]]] = [
     ),
     (lambda text: text + "[plugins.watch]\ncolour = 1\n", ["[plugins.watch]", "`colour`"]),
     (lambda text: text + "[plugins.snow]\n", ["post.toml", "[plugins.snow]", "plugins in [post]"]),
-    (lambda text: text + "[adapters.nobody]\n", ["[adapters.nobody]", "Installed are: console, login, simulator"]),
+    (
+        lambda text: text + "[adapters.nobody]\n",
+        ["[adapters.nobody]", "Installed are: console, login, simulator"],
+    ),
     (
         lambda text: text + '[adapters.console]\nport = "x"\n',
         ["[adapters.console]", "$.port", "address, port"],

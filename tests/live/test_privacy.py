@@ -148,7 +148,7 @@ def test_a_kernel_killed_while_it_erases_has_erased_all_or_nothing(
     for i in range(rounds):
         who = f"somebody {i}"
         before = len(post.journaled("calls.case.opened"))
-        call(post, who, f"secret {i}")
+        call(post, who, f"confided {i}")
         post.until(
             lambda n=before: len(post.journaled("calls.case.opened")) > n, "the trade has opened the case"
         )
@@ -166,7 +166,7 @@ def test_a_kernel_killed_while_it_erases_has_erased_all_or_nothing(
         kept = json.loads(privacy(post, "report", who, "--json").output)["kept"]
         outcomes.add((len(kept), records(post, "erased") - told))
     assert outcomes <= {(3, 0), (0, 1)}
-    assert files_with(post.run.data, "secret ") == []
+    assert files_with(post.run.data, "confided ") == []
     post.stop()
     assert verify.check(post.run.data, None, None).records
 

@@ -21,9 +21,10 @@ from adapters.simulator.field import Field
 from adapters.simulator.settings import Faults, Settings
 from adapters.simulator.simulation import Simulation
 from adapters.simulator.world import TICK_S, TICK_US
-from core import supervisor
+from core import keyring, supervisor
 from core.config import from_table
 from core.operators import Approve, CommandTaken, ProposeProgramme
+from core.person import ANY
 from core.run import Run
 from core.wire import Refused
 from ondijon.gateway import new_context
@@ -58,7 +59,9 @@ class Cabinets:
         self.simulation = Simulation(city, QUIET, 1)
         self.context = new_context()
         self.spools = SpoolFile(spool)
-        self.field = Field(self.simulation, run.endpoints, self.clock, self.context, self.spools)
+        keyring.own(run.data, "cabinets-0", (ANY,))
+        keys = run.keys("cabinets-0")
+        self.field = Field(self.simulation, run.endpoints, self.clock, self.context, self.spools, keys)
         self.simulation.begin(self.tick)
 
     def turn(self) -> None:
