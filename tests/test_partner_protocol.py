@@ -82,7 +82,7 @@ def test_every_refusal_and_cut_is_told() -> None:
     assert refused == {
         *first_arguments("core/partners_edge.py", "WireError", "reason"),
         *first_arguments("core/wire.py", "WireError", "reason"),
-    } - {"bad_data", "bad_order"}
+    } - {"bad_data", "bad_order", "bad_programme"}
     cuts = {named(row[0])[0] for row in TABLES["cut"]}
     assert cuts == {
         *first_arguments("core/egress.py", "end"),

@@ -183,9 +183,11 @@ class Plain:
     def _socket(self, kind: int, endpoint: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
         socket.set(zmq.LINGER, 1000)
-        socket.curve_publickey = self._key["public"].encode()
-        socket.curve_secretkey = self._key["secret"].encode()
-        socket.curve_serverkey = self._key["server"].encode()
+        # The desk's socket is of this machine only, and without keys.
+        if endpoint.startswith("tcp:"):
+            socket.curve_publickey = self._key["public"].encode()
+            socket.curve_secretkey = self._key["secret"].encode()
+            socket.curve_serverkey = self._key["server"].encode()
         socket.connect(endpoint)
         return socket
 
