@@ -24,8 +24,9 @@ from core import city as cities
 from core import plugins as plugin_host
 from core.clock import SECOND, Now
 from core.journal import Durable, Record
-from core.kernel import Inputs, Kernel, Outputs
+from core.kernel import Kernel
 from core.reactor import Reactor
+from core.step import Inputs, Outputs
 from core.table import HandOver
 from core.wire import Reports
 from ondijon.testing import MemoryJournal

@@ -19,10 +19,11 @@ from core.commands import COMMAND
 from core.desk import APPROVAL, Approved
 from core.event import Event
 from core.journal import Record
-from core.kernel import Kernel, Outputs
+from core.kernel import Kernel
 from core.link import GONE, CommandRow, Present, Stepped, ViewRow
 from core.proposals import Publish
 from core.status import ROWS_MAX
+from core.step import Outputs
 from core.vocabulary import POST, AlarmChanged, CommandEnded
 
 #: Bytes on their way to the edge at most: beyond it the edge is told anew when it has taken them.

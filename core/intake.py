@@ -25,11 +25,11 @@ from core.feed import Outlet
 from core.field import FieldEvents, Place
 from core.inventory import AssetChange
 from core.journal import Journal
-from core.kernel import Inputs, Outputs
 from core.loans import Lender
 from core.register import Register
 from core.run import Run
 from core.sockets import context
+from core.step import Inputs, Outputs
 from core.vocabulary import HandshakeRefused
 
 log = structlog.get_logger()

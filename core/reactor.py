@@ -16,8 +16,9 @@ from core.clock import SECOND, Now
 from core.event import Event
 from core.field import Place
 from core.journal import Journal, Record
-from core.kernel import Inputs, Kernel, Outputs
+from core.kernel import Kernel
 from core.snapshot import Snapshot
+from core.step import Inputs, Outputs
 
 #: The register is stored with a snapshot at least this often (µs).
 REGISTER = 86_400 * SECOND

@@ -25,12 +25,13 @@ from core.field import FieldEvents, Place
 from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
-from core.kernel import Inputs, Kernel, Outputs
+from core.kernel import Kernel
 from core.person import load_login
 from core.privacy import Privacy
 from core.reactor import Reactor
 from core.run import Run
 from core.snapshot import Snapshot
+from core.step import Inputs, Outputs
 from core.truncation import Truncation
 from core.vault import Vault
 

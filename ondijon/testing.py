@@ -33,7 +33,7 @@ from core.errors import CityError
 from core.event import Event, Source
 from core.inventory import AssetChange
 from core.journal import Durable, Record
-from core.kernel import Inputs, Kernel, Outputs
+from core.kernel import Kernel
 from core.operators import (
     Answer,
     Approve,
@@ -49,6 +49,7 @@ from core.plugins import Plugin
 from core.privacy import Line, Privacy
 from core.reactor import Reactor
 from core.sealed import Closed, Sealed
+from core.step import Inputs, Outputs
 from core.table import HandOver
 from core.vault import Vault
 from core.wire import Fault, Order, Programme, Programmed, Refused, Reports, Taken

@@ -9,10 +9,10 @@ import pytest
 from core import feed, link, status
 from core.egress import Egress, Told
 from core.feed import WINDOW, Feed, Outlet
-from core.kernel import Outputs
 from core.link import Present
 from core.proposals import Publish
 from core.publication import Publication
+from core.step import Outputs
 from ondijon.testing import City, Post
 
 

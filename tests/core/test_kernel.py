@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from core.clock import SECOND, Now
 from core.errors import CityError
 from core.event import CHAIN_MAX
-from core.kernel import Inputs
 from core.plugins import PROPOSALS_MAX
+from core.step import Inputs
 from core.table import HandOver
 from core.vocabulary import HandshakeRefused
 from core.wire import Fault, Reports

@@ -31,12 +31,12 @@ from core import (
     inventory,
     job_clocks,
     journal,
-    kernel,
     link,
     operators,
     partner_wire,
     partners_edge,
     register,
+    settlement,
     status,
     wire,
 )
@@ -272,7 +272,7 @@ LIMITS = {
     "a control message, an event": wire.MESSAGE_MAX // 1024,
     "samples in a frame": wire.COLUMNS_MAX,
     "proposals of a plugin in a step": plugin_host.PROPOSALS_MAX,
-    "a row of a view": kernel.ROW_MAX // 1024,
+    "a row of a view": settlement.ROW_MAX // 1024,
     "rows of all views": status.ROWS_MAX,
     "links of a chain of events": CHAIN_MAX,
     "targets of a command": operators.TARGETS_MAX,
@@ -306,7 +306,7 @@ LIMITS = {
 def test_the_limits_are_those_of_the_code() -> None:
     _, rows = table(section(OPERATIONS, "## Limits"))
     assert {row[0]: numbers(row[1]) for row in rows} == {what: {float(n)} for what, n in LIMITS.items()}
-    assert kernel.EVENT_MAX == wire.MESSAGE_MAX
+    assert settlement.EVENT_MAX == wire.MESSAGE_MAX
 
 
 def test_the_example_of_changes_is_taken(tmp_path: Path) -> None:

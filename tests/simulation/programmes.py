@@ -21,11 +21,12 @@ from core import programmes, wire
 from core import snapshot as snapshots
 from core.clock import Now
 from core.config import GateConfig
-from core.kernel import Inputs, Kernel
+from core.kernel import Kernel
 from core.operators import Approve, Asked, CommandTaken, ProposeProgramme
 from core.person import Login, Person, Role, token
 from core.plugins import load as load_plugins
 from core.reactor import Reactor
+from core.step import Inputs
 from ondijon.programmes import Programmes
 from ondijon.spool import MemorySpool
 from ondijon.testing import City

@@ -10,6 +10,7 @@ import pytest
 
 from core import deliveries, desk, kernel, tail
 from core.deliveries import Deliveries
+from core.host import Host
 from core.programmes import Programmes
 from ondijon import AssetKind, Declaration, ProgrammeKind, Reads, Text, hookimpl, vocabulary
 from ondijon import programmes as held
@@ -119,7 +120,7 @@ def believes_that_what_was_sent_arrived(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_not_show_them_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kernel.Kernel, "_see_again", lambda *_: None)
+    patch.setattr(Host, "see_again", lambda *_: [])
 
 
 def device_takes_older_ones(patch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,10 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from core import kernel, reactor, tail
+from core import reactor, tail
 from core.acknowledged import Acknowledged
 from core.field import FieldEvents
+from core.host import Host
 from ondijon import Declaration, Emit, EventKind, Reads, Text, hookimpl
 from tests.simulation.world import BrokenPromiseError, Disk, World
 
@@ -130,7 +131,7 @@ def forgets_what_nobody_took(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_what_was_consumed_since_the_snapshot(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kernel.Kernel, "_see_again", lambda *_: None)
+    patch.setattr(Host, "see_again", lambda *_: [])
 
 
 def believes_that_all_was_in_a_step(patch: pytest.MonkeyPatch) -> None:
@@ -139,12 +140,11 @@ def believes_that_all_was_in_a_step(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_again_what_was_done(patch: pytest.MonkeyPatch) -> None:
-    def see_again(self, plugin, again, now, outputs):
+    def see_again(self, plugin, again, now, view, outputs):
         mine = self._read(plugin, again.events, outputs)
-        for proposal in plugin.call("on_events", now=now, events=mine, table=None) if mine else ():
-            self._settle(plugin, now, None, proposal, outputs)
+        return plugin.call("on_events", now=now, events=mine, table=view) if mine else []
 
-    patch.setattr(kernel.Kernel, "_see_again", see_again)
+    patch.setattr(Host, "see_again", see_again)
 
 
 def commits_half_a_step(patch: pytest.MonkeyPatch) -> None:

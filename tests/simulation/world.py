@@ -22,10 +22,11 @@ from core.acknowledged import Acknowledged
 from core.clock import Now
 from core.field import FieldEvents
 from core.journal import Durable, Record
-from core.kernel import Inputs, Kernel
+from core.kernel import Kernel
 from core.plugins import Plugin
 from core.plugins import load as load_plugins
 from core.reactor import Reactor
+from core.step import Inputs
 from ondijon.testing import City, MemoryJournal
 
 STEP_US = 50_000
