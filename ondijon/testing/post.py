@@ -1,18 +1,9 @@
-"""A post in a test: the real step, gate and journal interface, with a fake clock, disk and transport.
-
-    post = Post(City.small(), ["lighting"], start="2026-01-15T23:30:00+01:00")
-    post.sample("S0001", "presence_sensor.presence", 1)
-    post.run(seconds=1)
-    assert post.orders
-
-No process, no socket; a post is built in some milliseconds.
-"""
+"""A whole post in memory: the real kernel, and all that comes to it and leaves it."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -25,14 +16,13 @@ from core import inventory, privacy, proposals, status
 from core import plugins as plugin_host
 from core import snapshot as snapshots
 from core.alarm_state import Alarm
-from core.assets import NONE, Assets
-from core.city import Communes, Description, Streets, arcs
+from core.assets import NONE
 from core.clock import SECOND, Now
 from core.config import GateConfig
 from core.errors import CityError
 from core.event import Event, Source
 from core.inventory import AssetChange
-from core.journal import Durable, Record
+from core.journal import Record
 from core.kernel import Kernel
 from core.operators import (
     Answer,
@@ -48,222 +38,14 @@ from core.person import Login, Person, Role, token
 from core.plugins import Plugin
 from core.privacy import Line, Privacy
 from core.reactor import Reactor
-from core.sealed import Closed, Sealed
+from core.sealed import Sealed
 from core.step import Inputs, Outputs
 from core.table import HandOver
 from core.vault import Vault
 from core.wire import Fault, Order, Programme, Programmed, Refused, Reports, Taken
-
-__all__ = ["City", "Closed", "MemoryJournal", "Post"]
+from ondijon.testing.journal import MemoryJournal
 
 STEP_US = 50_000
-
-
-class City(cities.City):
-    """A city for tests."""
-
-    @classmethod
-    def small(cls, seed: int = 0) -> City:
-        """30 lamps on 3 streets, 10 sensors, 3 cabinets, 2 junctions, 2 communes; the same for the same seed."""
-        rng = np.random.Generator(np.random.Philox(seed))
-        return cls(
-            Description(
-                format=cities.FORMAT,
-                name="Petite-Ville",
-                timezone="Europe/Paris",
-                licence="Apache-2.0",
-                origin="made for tests",
-                synthetic=["everything"],
-            ),
-            _communes(),
-            _streets(),
-            _assets(rng),
-        )
-
-    def having(self, kind: str, assets: Mapping[str, msgspec.Struct], *, street: int = 0) -> City:
-        """The same city with things of one more ``kind``: id to attributes, spread along the edge ``street``.
-
-        Each stands behind a gateway of its own, named ``gw-`` and its id.
-        """
-        there, n = self.assets, len(assets)
-        on_street = int(np.flatnonzero(there.edge == street)[0])
-        offset = float(self.streets.edge_length_m[street]) * (np.arange(n) + 0.5) / max(n, 1)
-        ends = self.streets.edge_from[street], self.streets.edge_to[street]
-        share = offset / float(self.streets.edge_length_m[street])
-        added = {
-            "kind": np.full(n, len(there.kinds)),
-            "commune": np.full(n, there.commune[on_street]),
-            "lon": np.interp(share, [0, 1], [self.streets.node_lon[end] for end in ends]),
-            "lat": np.interp(share, [0, 1], [self.streets.node_lat[end] for end in ends]),
-            "edge": np.full(n, street),
-            "offset_m": offset,
-            "parent": np.full(n, NONE),
-            "gateway": len(there.gateways) + np.arange(n),
-            "since": np.zeros(n),
-            "until": np.zeros(n),
-        }
-        fields = next(iter(assets.values())).__struct_fields__
-        attributes = {name: [getattr(each, name) for each in assets.values()] for name in fields}
-        register = Assets(
-            ids=[*there.ids, *assets],
-            names=[*there.names, *assets],
-            kinds=[*there.kinds, kind],
-            gateways=[*there.gateways, *(f"gw-{id}" for id in assets)],
-            columns={name: np.append(getattr(there, name), added[name]) for name in Assets.COLUMNS},
-            attributes={**there.attributes, kind: attributes},
-        )
-        return City(self.description, self.communes, self.streets, register)
-
-    def save(self, folder: str | Path) -> None:
-        """Write it as a city folder, for ``ondijon check`` and ``ondijon run``."""
-        cities.save(self, Path(folder))
-
-
-_LON, _LAT, _DEGREE = 5.04, 47.32, 1 / 111_195.0
-
-
-def _communes() -> Communes:
-    lon = _LON + np.array([-0.01, 0.002, 0.002, -0.01, -0.01, 0.002, 0.02, 0.02, 0.002, 0.002])
-    lat = _LAT + np.array([-0.01, -0.01, 0.01, 0.01, -0.01, -0.01, -0.01, 0.01, 0.01, -0.01])
-    return Communes(("Petite-Ville", "Voisine"), np.array([0, 5, 10], np.uint32), lon, lat)
-
-
-def _streets() -> Streets:
-    # One street of three edges from west to east: node 1 and node 2 are the two junctions.
-    node_lon = _LON + np.arange(4) * 300 * _DEGREE / np.cos(np.radians(_LAT))
-    node_lat = np.full(4, _LAT)
-    edge_from, edge_to = np.arange(3, dtype=np.uint32), np.arange(1, 4, dtype=np.uint32)
-    oneway = np.zeros(3, np.int8)
-    start, to, edge = arcs(4, edge_from, edge_to, oneway)
-    return Streets(
-        names=("Rue de la Liberté", "Rue des Godrans", "Rue Musette"),
-        node_lon=node_lon,
-        node_lat=node_lat,
-        edge_from=edge_from,
-        edge_to=edge_to,
-        edge_length_m=np.full(3, 300, np.float32),
-        edge_class=np.array([2, 3, 3], np.uint8),
-        edge_oneway=oneway,
-        edge_name=np.arange(3, dtype=np.uint32),
-        point_start=np.array([0, 2, 4, 6], np.uint32),
-        point_lon=np.repeat(node_lon, 2)[1:-1],
-        point_lat=np.repeat(node_lat, 2)[1:-1],
-        arc_start=start,
-        arc_to=to,
-        arc_edge=edge,
-    )
-
-
-def _assets(rng: np.random.Generator) -> Assets:
-    rows: list[tuple[str, str, int, float, int, int]] = []
-    cabinets = [(f"A{e + 1:04}", "cabinet", e, 5.0, NONE, e) for e in range(3)]
-    lamps = [(f"L{i + 1:04}", "lamp", i // 10, 15.0 + 30 * (i % 10), i // 10, i // 10) for i in range(30)]
-    sensors = [
-        (f"S{i + 1:04}", "presence_sensor", i * 3 // 10, lamps[i * 3][3], 3 + i * 3, lamps[i * 3][5])
-        for i in range(10)
-    ]
-    junctions = [(f"J{i + 1:04}", "junction", i, 300.0, NONE, NONE) for i in range(2)]
-    rows = [*cabinets, *lamps, *sensors, *junctions]
-    kinds = ("cabinet", "lamp", "presence_sensor", "junction")
-    edge = np.array([row[2] for row in rows])
-    offset = np.array([row[3] for row in rows])
-    lon = _LON + (edge * 300 + offset) * _DEGREE / np.cos(np.radians(_LAT))
-    conflict = [min(row[3], 300 - row[3]) < 20 and row[2] == 0 for row in lamps]
-    return Assets(
-        ids=[row[0] for row in rows],
-        names=[row[0] for row in rows],
-        kinds=kinds,
-        gateways=[f"gw-A{e + 1:04}" for e in range(3)],
-        columns={
-            "kind": np.array([kinds.index(row[1]) for row in rows]),
-            "commune": (edge == 2).astype(int),
-            "lon": lon,
-            "lat": np.full(len(rows), _LAT),
-            "edge": edge,
-            "offset_m": offset,
-            "parent": np.array([row[4] for row in rows]),
-            "gateway": np.array([row[5] for row in rows]),
-            "since": np.zeros(len(rows)),
-            "until": np.zeros(len(rows)),
-        },
-        attributes={
-            "cabinet": {"meter_class_pct": [1.0] * 3},
-            "lamp": {
-                "power_w": [float(p) for p in rng.choice([36.0, 48.0, 60.0], 30)],
-                "old_power_w": [115.0] * 30,
-                "old_hours": [4100.0] * 30,
-                "lighting_class": ["M4"] * 10 + ["P3"] * 20,
-                "conflict": conflict,
-            },
-            "presence_sensor": {"range_m": [12.0] * 10},
-            "junction": {"arms": [4, 4]},
-        },
-    )
-
-
-class MemoryJournal:
-    """The journal's interface on a list. ``hold`` keeps records from becoming durable, as a slow disk would."""
-
-    generation = 1
-    failed: Exception | None = None
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.hold = False
-        self._durable = 0
-        self._snapshots: list[tuple[int, bytes]] = []
-        self._register: tuple[int, bytes] | None = None
-
-    def append(self, records: Sequence[Record]) -> int:
-        """Number and keep the records."""
-        self.records += records
-        if not self.hold:
-            self._durable = len(self.records)
-        return len(self.records)
-
-    def last(self) -> int:
-        """The sequence of the last record."""
-        return len(self.records)
-
-    def save(self, step: int, utc: int, snapshot: bytes, register: bytes | None = None) -> int:
-        """Keep a snapshot."""
-        seq = self.append([Record("snapshot", step, utc, b"")])
-        self._snapshots.append((seq, snapshot))
-        if register is not None:
-            self._register = seq, register
-        return seq
-
-    def snapshots(self) -> Iterator[tuple[int, bytes]]:
-        """The kept snapshots, newest first."""
-        return reversed(self._snapshots)
-
-    def old_states(self) -> dict[str, bytes]:
-        """This journal is as new as its test."""
-        return {}
-
-    def register(self) -> tuple[int, bytes] | None:
-        """The register that was kept last."""
-        return self._register
-
-    def durable(self) -> Durable:
-        """The last sequence that counts as safe."""
-        return Durable(self._durable, self._durable)
-
-    def read(self, after: int = 0, kind: str = "") -> Iterator[tuple[int, Record]]:
-        """The records above ``after`` that are durable; all, or those of one ``kind``."""
-        for seq, record in enumerate(self.records[: self._durable], 1):
-            if seq > after and kind in ("", record.kind):
-                yield seq, record
-
-    def truncate(self, before: int) -> None:
-        """A test's journal forgets nothing."""
-
-    def witnesses_away(self) -> list[tuple[str, str]]:
-        """It has no witness."""
-        return []
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 class Post:
