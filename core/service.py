@@ -80,6 +80,7 @@ class Service:
         self.skipped = 0
         self._stopping = False
         self._told, self._saved = time.monotonic(), 0.0
+        self._told_ready = False
         self.feed = Feed(self.kernel)
         places = self._resume(snapshot)
         vault = Vault(run.vault, run.privacy.classes(declarations))
@@ -222,9 +223,11 @@ class Service:
 
     def _periodically(self) -> None:
         now = time.monotonic()
-        if now - self._told >= 1.0:
+        # Each second; and at once that the post is ready: who starts it waits for that.
+        if now - self._told >= 1.0 or self.ready != self._told_ready:
             self._told = now
             figures = self.status()
+            self._told_ready = figures.ready
             self.intake.publish(status.TOPIC, status.encode(figures))
             metrics = [layer.metric for p in self.kernel.plugins for layer in p.declaration.layers]
             layers = [(metric, self._layer(metric)) for metric in metrics]
@@ -251,6 +254,11 @@ class Service:
         scaled[~column.valid | column.stale] = 255
         return scaled.tobytes()
 
+    @property
+    def ready(self) -> bool:
+        """All edges are there."""
+        return {"telemetry", "events", "partners"} <= self.intake.edges.keys()
+
     def status(self) -> status.Status:
         """The figures of this moment."""
         edge_ages = {
@@ -264,7 +272,7 @@ class Service:
             step=self._step,
             steps=self.steps,
             skipped=self.skipped,
-            ready={"telemetry", "events", "partners"} <= self.intake.edges.keys(),
+            ready=self.ready,
             revision=self.kernel.city.assets.revision,
             journal=self.journal.durable().local,
             counts=self.kernel.counts | self.intake.counts | {"view_rows_refused": self.views.refused},

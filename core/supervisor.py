@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -61,7 +61,7 @@ class Process:
         self._fds = fds
         self._log = (log_folder / f"{name}.log").open("ab")
         self._popen: subprocess.Popen[bytes] | None = None
-        self._started = self._again_at = 0.0
+        self._started = self._again_at = self._asked_at = 0.0
         self._backoff = BACKOFF_S[0]
 
     def start(self) -> None:
@@ -141,13 +141,17 @@ class Process:
         )
         self._backoff = min(self._backoff * 2, BACKOFF_S[1])
 
-    def stop(self) -> None:
-        """Ask it to end, wait, kill it if it does not."""
+    def ask_to_stop(self) -> None:
+        """Ask it to end."""
+        if self._popen is not None:
+            self._popen.send_signal(signal.SIGTERM)
+            self._asked_at = time.monotonic()
+
+    def see_it_end(self) -> None:
+        """Wait until it has ended as it was asked to, kill it if it does not."""
         if self._popen is None:
             return
-        self._popen.send_signal(signal.SIGTERM)
-        until = time.monotonic() + STOP_S
-        while time.monotonic() < until:
+        while time.monotonic() < self._asked_at + STOP_S:
             self._measure()
             if self._reap(os.WNOHANG):
                 return
@@ -191,19 +195,26 @@ class Supervisor:
             keyring.begin(config.post.data)
         self.run.save()
         # In the order they start; they stop the other way round, so that what is on its way arrives.
-        self.processes = [
-            self._process("kernel", "core.service", fds=[self.run.memory_fd]),
-            self._process("edge-telemetry", "core.edge_process", "telemetry", fds=[self.run.memory_fd]),
-            self._process("edge-events", "core.edge_process", "events"),
-            self._process("edge-partners", "core.edge_process", "partners"),
+        self._ranks = [
+            [self._process("kernel", "core.service", fds=[self.run.memory_fd])],
+            [
+                self._process("edge-telemetry", "core.edge_process", "telemetry", fds=[self.run.memory_fd]),
+                self._process("edge-events", "core.edge_process", "events"),
+                self._process("edge-partners", "core.edge_process", "partners"),
+            ],
+            list(self._adapters()),
         ]
+        self.processes = [process for rank in self._ranks for process in rank]
+        self._stopping = False
+
+    def _adapters(self) -> Iterator[Process]:
+        config = self.config
         for name, table in config.adapters.items():
             adapter = adapters.load(name)
             for part in range(adapter.parts(adapter.configure(table))):
                 if config.security.curve and adapter.speaks_for:
                     keyring.own(config.post.data, f"{name}-{part}", adapter.speaks_for)
-                self.processes.append(self._process(f"{name}-{part}", "core.adapter", name, str(part)))
-        self._stopping = False
+                yield self._process(f"{name}-{part}", "core.adapter", name, str(part))
 
     def _process(self, name: str, module: str, *arguments: str, fds: Sequence[int] = ()) -> Process:
         command = [sys.executable, "-m", "core.child", str(os.getpid()), module, *arguments, str(self.folder)]
@@ -240,8 +251,11 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all: adapters first, then edges, then the kernel, so that nothing on its way is lost."""
-        for process in reversed(self.processes):
-            process.stop()
+        for rank in reversed(self._ranks):
+            for process in rank:
+                process.ask_to_stop()
+            for process in rank:
+                process.see_it_end()
         os.close(self.run.memory_fd)
         os.close(self._lock_fd)
 

@@ -27,6 +27,11 @@ def until(condition: Callable[[], object], watched: Process) -> None:
         time.sleep(0.01)
 
 
+def stop(watched: Process) -> None:
+    watched.ask_to_stop()
+    watched.see_it_end()
+
+
 def test_memory_is_the_processes_own_not_what_its_parent_had(tmp_path: Path) -> None:
     ballast = bytearray(300 << 20)
     ballast[::4096] = bytes(len(ballast) // 4096)
@@ -34,7 +39,7 @@ def test_memory_is_the_processes_own_not_what_its_parent_had(tmp_path: Path) -> 
     small.start()
     until(lambda: "here" in (tmp_path / "one.log").read_text(), small)
     small.watch()
-    small.stop()
+    stop(small)
     assert 1 < small.figures.rss_max_mib < 100
     assert small.figures.cpu_s > 0
 
@@ -45,7 +50,7 @@ def test_what_dies_is_started_again_ever_later(tmp_path: Path, monkeypatch) -> N
     dying.start()
     until(lambda: dying.figures.starts == 4, dying)
     assert not dying.hopeless
-    dying.stop()
+    stop(dying)
 
 
 def test_what_cannot_work_is_given_up_at_its_first_start_only(tmp_path: Path, monkeypatch) -> None:
@@ -63,7 +68,7 @@ def test_what_cannot_work_is_given_up_at_its_first_start_only(tmp_path: Path, mo
     ran.start()
     until(lambda: ran.figures.starts == 4, ran)
     assert not ran.hopeless
-    ran.stop()
+    stop(ran)
 
 
 def test_its_log_cannot_fill_the_disk(tmp_path: Path, monkeypatch) -> None:
@@ -74,7 +79,7 @@ def test_its_log_cannot_fill_the_disk(tmp_path: Path, monkeypatch) -> None:
     log, old = tmp_path / "one.log", tmp_path / "one.log.old"
     until(old.exists, loud)
     until(lambda: 0 < log.stat().st_size < old.stat().st_size, loud)
-    loud.stop()
+    stop(loud)
     assert set(old.read_text()) == {"x", "\n"}
     assert old.stat().st_size < 10_000_000
 
@@ -86,7 +91,7 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch) -> None
     deaf.start()
     until(lambda: "x" in (tmp_path / "one.log").read_text(), deaf)
     pid = deaf.pid
-    deaf.stop()
+    stop(deaf)
     assert not Path(f"/proc/{pid}").exists()
 
 
