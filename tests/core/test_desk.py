@@ -2,68 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import msgspec
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
-from core.config import GateConfig
 from core.desk import grant_hash
-from core.operators import Approve, CommandTaken, Propose, Released
+from core.operators import CommandTaken, Propose, Released
 from core.person import Person, Role, token
-from core.wire import Refused
-from ondijon import Authorisation, Command, Interlock, Metric, Release, Text, Verb, hookimpl
+from ondijon import Authorisation, Command, Interlock, Release, hookimpl
 from ondijon.testing import City, Post
-from tests.core.conftest import trial
-
-T = Text("essai", "trial")
-LAMPS = [f"L{i + 1:04}" for i in range(30)]
-GATE = GateConfig(danger_targets=5, person_targets=40, approve_s=300)
-
-
-def watched(**changes):
-    """The trial trade, with lamps that may not be dimmed while somebody works at their cabinet."""
-    base = trial().declare()
-    lock = Metric(name="cabinet.open", kind="cabinet", unit="1", low=0, high=1, stale_after_s=120, text=T)
-    declared = {
-        "assets": (
-            *(a for a in base.assets if a.name != "lamp"),
-            msgspec.structs.replace(base.assets[0], parent="cabinet"),
-            msgspec.structs.replace(base.assets[0], name="cabinet", attributes=Cabinet, parent=None),
-        ),
-        "metrics": (*base.metrics, lock),
-        "verbs": (
-            Verb(name="lamp.dim", targets="lamp", low=0, high=100, unit="%", lease_max_s=900, text=T),
-            Verb(
-                name="lamp.kill", targets="lamp", low=0, high=1, unit="1", lease_max_s=60, danger=True, text=T
-            ),
-        ),
-        "interlocks": (
-            Interlock(
-                verb="lamp.kill",
-                metric="cabinet.open",
-                comparison="==",
-                value=0,
-                text=Text("armoire ouverte", "cabinet open"),
-            ),
-        ),
-    } | changes
-    return trial(**declared)
-
-
-class Cabinet(msgspec.Struct):
-    meter_class_pct: float
+from tests.core.conftest import T
+from tests.core.persons import records, refused
+from tests.core.watched import GATE, LAMPS, by_itself, rule_, watched
 
 
 @pytest.fixture
@@ -73,10 +23,6 @@ def post() -> Post:
 
 def ended(post: Post) -> list[tuple[str, str]]:
     return [(event.data.state, event.data.reason) for event in post.events_of("post.command.ended")]
-
-
-def records(post: Post, kind: str) -> list[dict]:
-    return [msgspec.msgpack.decode(r.data) for r in post.journal.records if r.kind == kind]
 
 
 # -- the everyday
@@ -159,13 +105,6 @@ def test_a_lease_of_0_releases(post: Post) -> None:
     anna = post.person("anna")
     post.propose(anna, "lamp.kill", ["L0001"], lease_s=0)
     assert [order.lease_ms for _, order in post.orders] == [0]
-
-
-def refused(answer: object) -> str:
-    assert isinstance(answer, Refused), answer
-    assert answer.what
-    assert answer.next
-    return answer.reason
 
 
 @pytest.mark.parametrize(
@@ -391,21 +330,6 @@ def asking(post_of, *commands: Command) -> Post:
     return post
 
 
-def by_itself(verb: str = "lamp.dim", targets=(3,), value: float = 50, lease_s: float = 30) -> Command:
-    return Command(
-        verb=verb,
-        targets=np.array(targets, np.uint32),
-        values=np.full(len(targets), float(value)),
-        lease_s=lease_s,
-        reason="",
-    )
-
-
-def rule_(**changes) -> Authorisation:
-    given = {"name": "light", "verb": "lamp.dim", "low": 10, "high": 90, "lease_max_s": 60, "rate": 2}
-    return Authorisation(**given | changes)
-
-
 @pytest.mark.parametrize(
     ("rules", "command", "code"),
     [
@@ -470,290 +394,3 @@ def test_two_persons_approve_an_authorisation_of_a_dangerous_verb() -> None:
     assert kill() == 1, "and from a snapshot"
     post.run(100)
     assert kill() == 0, "for as long as it was approved"
-
-
-# -- nothing unlawful passes
-
-
-#: Targets that a person, or the trade, has in a minute.
-LIMIT = 12
-
-#: Mostly without a target twice.
-LAMP_LISTS = st.one_of(
-    st.lists(st.integers(0, 29), min_size=1, max_size=8, unique=True),
-    st.lists(st.integers(0, 19), min_size=1, max_size=4, unique=True),
-    st.lists(st.integers(0, 29), min_size=1, max_size=8),
-)
-
-
-class Attempts(RuleBasedStateMachine):
-    """Persons and a trade ask whatever they like; a plain model says what may pass."""
-
-    attempts = 0
-    passed = 0
-    codes: ClassVar[set[str]] = set()
-
-    @initialize()
-    def begin(self) -> None:
-        self.tries = 0
-        self.queue: list[Command] = []
-        rules = (rule_(rate=LIMIT / 20, communes=("Petite-Ville",)),)
-        module = watched(
-            authorisations=rules,
-            ticks={"look": 0.05},
-            interlocks=(
-                Interlock(verb="lamp.kill", metric="cabinet.open", comparison="==", value=0, text=T),
-            ),
-        )
-        module.on_tick = hookimpl(lambda now, name, state: [self.queue.pop(0)] if self.queue else [])
-        self.post = Post(City.small(), [module], gate=msgspec.structs.replace(GATE, person_targets=LIMIT))
-        self.post.run(0.1)
-        self.people = {
-            "anna": self.post.person("anna", seconds=600),
-            "bob": self.post.person(
-                "bob", trade="trial", commune="Petite-Ville", verbs=["lamp.dim"], seconds=600
-            ),
-            "carl": self.post.person("carl", seconds=600),
-            "dora": self.post.person("dora", trade="snow", seconds=600),
-        }
-        self.ends = self.post.utc + 600_000_000
-        self.cabinets: dict[int, tuple[float, int]] = {}
-        self.asked: dict[str, list[tuple[int, int]]] = {}
-        self.waiting: dict[str, tuple] = {}
-        self.requests: list = []
-        self.held: dict[tuple[str, int], tuple[float, float]] = {}
-
-    # the plain model
-
-    def may(self, who: str, verb: str, lamps: list[int]) -> bool:
-        if who in ("anna", "carl"):
-            return True
-        return who == "bob" and verb == "lamp.dim" and all(lamp < 20 for lamp in lamps)
-
-    def open(self, lamps: list[int], override: bool) -> bool:
-        if override:
-            return True
-        now = self.post.utc
-        return all(
-            cabinet in self.cabinets
-            and self.cabinets[cabinet][0] == 0
-            and now - self.cabinets[cabinet][1] <= 120_000_000
-            for cabinet in {lamp // 10 for lamp in lamps}
-        )
-
-    def rate(self, who: str, limit: int, n: int) -> bool:
-        """Whether so many more fit: each counts until a minute after the second it was asked in."""
-        second = self.post.mono / 1_000_000
-        recent = [m for at, m in self.asked.get(who, []) if at // 1_000_000 + 1 > second - 60]
-        return sum(recent) + n <= limit
-
-    def form(self, verb: str, lamps: list[int], values: list[float], lease: float) -> bool:
-        if verb not in ("lamp.dim", "lamp.kill") or not lamps or len(set(lamps)) != len(lamps):
-            return False
-        if lease == 0:
-            return True
-        high, longest = (100, 900) if verb == "lamp.dim" else (1, 60)
-        return len(values) == len(lamps) and all(0 <= v <= high for v in values) and 0 < lease <= longest
-
-    def hold(self, proposed: Propose, lamps: list[int]) -> None:
-        """A person's lease runs at least from when it went out, at most from when it must be answered."""
-        least = self.post.mono + proposed.lease_s * 1e6
-        for lamp in lamps:
-            self.held[proposed.verb, lamp] = (least, least + 35e6) if proposed.lease_s else (0, 0)
-
-    # what is tried
-
-    @rule(
-        who=st.sampled_from(["anna", "anna", "bob", "carl", "carl", "dora", "forged", "expired"]),
-        verb=st.sampled_from(["lamp.dim", "lamp.dim", "lamp.kill", "lamp.fly"]),
-        lamps=LAMP_LISTS,
-        value=st.sampled_from([0.0, 1.0, 1.0, 1.0, 50.0, 101.0, float("nan")]),
-        extra=st.sampled_from([0, 0, 0, 0, 1]),
-        lease=st.sampled_from([0.0, 10.0, 10.0, 30.0, 61.0, 901.0]),
-        age=st.sampled_from([0, 0, 0, 0, 5, 31, -4]),
-        override=st.sampled_from([False, False, False, True]),
-    )
-    def propose(self, who, verb, lamps, value, extra, lease, age, override) -> None:
-        values = [value] * (len(lamps) + extra)
-        request = Propose(
-            token=self.token(who),
-            request=f"r{len(self.requests)}",
-            epoch=self.post.journal.generation,
-            asked_utc=self.post.utc - age * 1_000_000,
-            verb=verb,
-            targets=tuple(LAMPS[i] for i in lamps),
-            values=tuple(values),
-            lease_s=lease,
-            deadline_s=30,
-            reason="because",
-            override=override,
-        )
-        self.requests.append(request)
-        lawful = (
-            who in self.people
-            and self.post.utc < self.ends
-            and -3 <= age < 30
-            and self.form(verb, lamps, values, lease)
-            and self.may(who, verb, lamps)
-        )
-        if lease:
-            limited = verb != "lamp.kill" or self.open(lamps, override)
-            lawful = lawful and limited and self.rate(who, LIMIT, len(lamps))
-        second = lease and (verb == "lamp.kill" or len(lamps) > 5 or override)
-        self.ask(request, lawful, who, lamps, second, request)
-
-    def count(self) -> None:
-        self.tries += 1
-        type(self).attempts += 1
-
-    def token(self, who: str) -> bytes:
-        if who == "forged":
-            return self.people["anna"][:-1]
-        if who == "expired":
-            return self.post.person("anna", seconds=0)
-        return self.people[who]
-
-    def ask(self, request, lawful: bool, who: str, lamps: list[int], second, proposed) -> None:
-        before, was = len(self.post.orders), self.post.mono
-        answer = self.post.ask(request)
-        self.count()
-        went_out = len(self.post.orders) > before
-        if isinstance(answer, Refused):
-            type(self).codes.add(answer.reason)
-            assert not went_out
-            assert not lawful, answer
-            return
-        assert lawful, answer
-        if second:
-            assert not went_out
-            assert answer.state == "awaiting"
-            self.waiting[answer.command] = (who, lamps, proposed, answer.hash, was)
-            return
-        assert went_out
-        type(self).passed += 1
-        if proposed.lease_s:
-            self.asked.setdefault(who, []).append((was, len(lamps)))
-        self.hold(proposed, lamps)
-
-    @precondition(lambda self: self.requests)
-    @rule(pick=st.integers(0, 1000))
-    def replay(self, pick: int) -> None:
-        """Somebody sends again what was sent before: it never passes, whatever became of it then."""
-        request = self.requests[pick % len(self.requests)]
-        before = len(self.post.orders)
-        answer = self.post.ask(request)
-        self.count()
-        assert isinstance(answer, Refused)
-        type(self).codes.add(answer.reason)
-        assert len(self.post.orders) == before
-
-    @precondition(lambda self: self.waiting)
-    @rule(
-        pick=st.integers(0, 1000),
-        who=st.sampled_from(["anna", "bob", "carl", "dora"]),
-        wrong=st.sampled_from([0, 0, 0, 1]),
-    )
-    def approve(self, pick: int, who: str, wrong: int) -> None:
-        id = list(self.waiting)[pick % len(self.waiting)]
-        first, lamps, proposed, exact, since = self.waiting[id]
-        request = Approve(
-            token=self.people[who],
-            request=f"a{self.tries}",
-            epoch=self.post.journal.generation,
-            asked_utc=self.post.utc,
-            command=id,
-            hash=bytes(32) if wrong else exact,
-        )
-        now = self.post.utc
-        stands = now < self.ends and self.post.mono - since < 300_000_000 and not wrong and who != first
-        stands = stands and self.may(who, proposed.verb, lamps)
-        lawful = (
-            stands
-            and now < proposed.asked_utc + 30_000_000
-            and self.rate(first, LIMIT, len(lamps))
-            and (proposed.verb != "lamp.kill" or self.open(lamps, proposed.override))
-        )
-        before = len(self.post.orders)
-        answer = self.post.ask(request)
-        self.count()
-        if isinstance(answer, Refused):
-            type(self).codes.add(answer.reason)
-            assert not lawful, answer
-            assert len(self.post.orders) == before
-            if stands:
-                del self.waiting[id]
-            return
-        assert lawful, answer
-        assert len(self.post.orders) > before
-        type(self).passed += 1
-        del self.waiting[id]
-        self.asked.setdefault(first, []).append((self.post.mono, len(lamps)))
-        self.hold(proposed, lamps)
-
-    @rule(
-        verb=st.sampled_from(["lamp.dim", "lamp.dim", "lamp.kill", "lamp.fly"]),
-        lamps=st.lists(st.integers(0, 29), max_size=6),
-        value=st.sampled_from([9.0, 10.0, 50.0, 90.0, 91.0]),
-        lease=st.sampled_from([0.0, 10.0, 60.0, 61.0, -1.0]),
-    )
-    def trade(self, verb: str, lamps: list[int], value: float, lease: float) -> None:
-        self.queue.append(by_itself(verb, [3 + i for i in lamps], value, lease))
-        before, was = len(self.post.orders), self.post.mono
-        self.post.step()
-        self.count()
-        lawful = (
-            verb == "lamp.dim"
-            and lamps
-            and len(set(lamps)) == len(lamps)
-            and all(lamp < 20 for lamp in lamps)
-            and 10 <= value <= 90
-            and 0 < lease <= 60
-            and self.rate("the trade", LIMIT, len(lamps))
-        )
-        passed = len(self.post.orders) > before
-        held = [self.held.get((verb, lamp), (0, 0)) for lamp in lamps]
-        # Whether a lease that may have ended has ended nobody knows here.
-        free, taken = (any(most <= was for _, most in held), all(was < least for least, _ in held))
-        assert not passed if not lawful or taken else passed or not free
-        type(self).passed += passed
-        if lawful:
-            self.asked.setdefault("the trade", []).append((was, len(lamps)))
-
-    # what happens meanwhile
-
-    @rule(cabinet=st.integers(0, 2), open=st.sampled_from([0.0, 0.0, 1.0]))
-    def look(self, cabinet: int, open: float) -> None:
-        self.cabinets[cabinet] = open, self.post.utc
-        self.post.sample(f"A{cabinet + 1:04}", "cabinet.open", open)
-        self.post.step()
-
-    @rule(seconds=st.sampled_from([1.0, 5.0, 30.0, 61.0, 130.0]))
-    def wait(self, seconds: float) -> None:
-        self.post.jump(seconds)
-        self.post.step()
-
-    @precondition(lambda self: self.tries % 7 == 6)
-    @rule()
-    def crash(self) -> None:
-        self.post.save()
-        self.post.crash()
-        self.waiting.clear()
-        self.cabinets.clear()
-        self.post.step()
-
-
-def test_nothing_unlawful_passes_in_10_000_attempts() -> None:
-    many = settings(
-        max_examples=100,
-        stateful_step_count=100,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    told = {"token", "session_expired", "stale_request", "replayed", "right", "rate", "same_person", "hash"}
-    for _ in range(20):
-        run_state_machine_as_test(Attempts, settings=many)
-        if Attempts.attempts >= 10_000 and told <= Attempts.codes:
-            break
-    assert Attempts.attempts >= 10_000
-    assert told <= Attempts.codes, "each way was tried"
-    assert Attempts.passed > 100, "and it is no gate that lets nothing through"
