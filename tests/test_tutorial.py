@@ -52,7 +52,10 @@ class Shell:
     """One bash in which the commands run one after the other, as in a reader's terminal."""
 
     def __init__(self, folder: Path) -> None:
-        environment = os.environ | {
+        # What this pytest was told is not what a reader's would be.
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
+        } | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(folder / "cache"),
             # `pip install .` shall not touch the environment that runs the tests, nor the network.

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from adapters.cli.follow import Follower
 from adapters.cli.main import main
 from core import city as cities
-from core import keyring, keys
+from core import keyring, keys, supervisor
 from core import run as runs
 from core._fast.ingest import SAMPLE_REFUSALS
 from core.config import Config, from_table
@@ -79,7 +79,7 @@ class Post:
         """Open so many gateways when the post is ready; wait until all know one another."""
         self.until(lambda: self.follower.status and self.status.ready, "kernel and edges are ready")
         self.connect(gateways)
-        self.until(self.together, "all gateways are in")
+        self.until(self.welcomed, "all gateways are in")
 
     def connect(self, n: int) -> None:
         """Open gateways."""
@@ -104,10 +104,14 @@ class Post:
             keyring.new(self.run.data, file, name, speaks_for=speaks_for)
         return file
 
+    def welcomed(self) -> bool:
+        """Every gateway has shaken both hands."""
+        return all(gateway.ready and gateway.session for gateway in self.gateways)
+
     def together(self) -> bool:
-        """Every gateway has shaken both hands, and the kernel has heard of it."""
+        """So it is, and the figures of each second tell the same: after a kill, gateways are the last to know."""
         counts = [self.edge(edge).get("gateways") for edge in ("telemetry", "events")]
-        return all(g.ready and g.session for g in self.gateways) and counts == [len(self.gateways)] * 2
+        return self.welcomed() and counts == [len(self.gateways)] * 2
 
     def turn(self) -> None:
         """What supervisor and gateways do when nobody waits for them."""
@@ -282,6 +286,12 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What dies is started again at once: how long a supervisor waits has tests of its own."""
+    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.05, 0.1))
+
+
 @pytest.fixture(scope="session")
 def city_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small city, saved."""
@@ -400,6 +410,7 @@ def running_post(
     folder = tmp_path_factory.mktemp("post")
     made = Post(from_table(table(folder / "data"), "the test", folder), folder / "run")
     made.start(gateways=2)
+    made.until(made.together, "the figures tell of both")
     yield made
     made.stop()
 

@@ -197,7 +197,7 @@ def test_a_key_that_is_allowed_later_comes_in_by_itself(post: Any, tmp_path: Pat
     post.until(lambda: post.edge("events").get("handshake_unknown_key"), "it is turned away")
     with allowlist.changing(post.run.data) as each:
         each.append(kept)
-    post.until(post.together, "it is in")
+    post.until(post.welcomed, "it is in")
     post.levels(30)
     post.until(lambda: post.edge("telemetry").get("applied", 0) >= 10, "its samples come")
 
@@ -212,7 +212,7 @@ def test_a_key_is_rotated_and_nothing_is_lost(post: Any, tmp_path: Path) -> None
     def serve(gateway: Gateway, events: int) -> None:
         nonlocal sent
         post.gateways[:] = [gateway]
-        post.until(post.together, "it is in")
+        post.until(post.welcomed, "it is in")
         for _ in range(events):
             gateway.emit("watch.door.opened", {"code": sent})
             post.levels(20 + sent % 60)
@@ -221,7 +221,7 @@ def test_a_key_is_rotated_and_nothing_is_lost(post: Any, tmp_path: Path) -> None
 
     old = post.gateway(name, spool=spool)
     serve(old, 20)
-    keyring.rotate(post.run.data, tmp_path / "new.key", name, grace_days=15 / 86_400)
+    keyring.rotate(post.run.data, tmp_path / "new.key", name, grace_days=8 / 86_400)
     serve(old, 20)
     old.close()
     samples = old.statistics.sent
@@ -261,4 +261,4 @@ def test_one_key_may_speak_for_many(post: Any) -> None:
     file = post.keys("simulator-0", ANY)
     for name in post.city.assets.gateways:
         post.gateways.append(Gateway(name, post.run.endpoints, post.run.clock(), post.context, keys=file))
-    post.until(post.together, "all are in")
+    post.until(post.welcomed, "all are in")

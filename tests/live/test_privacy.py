@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.audit import verify
 from adapters.cli.main import main
-from core import operators, supervisor
+from core import operators
 from core.config import from_table
 from core.operators import ErasePersonal
 from core.person import Person, Role, token
@@ -136,11 +136,8 @@ def test_a_folder_without_a_vault_is_named(post: Post) -> None:
 
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(40, marks=pytest.mark.slow)])
-def test_a_kernel_killed_while_it_erases_has_erased_all_or_nothing(
-    make: Post, monkeypatch: pytest.MonkeyPatch, rounds: int
-) -> None:
+def test_a_kernel_killed_while_it_erases_has_erased_all_or_nothing(make: Post, rounds: int) -> None:
     post = make
-    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.05, 0.1))
     rng = random.Random(rounds)
     desk: zmq.Socket[bytes] = post.context.socket(zmq.DEALER)
     desk.connect(post.run.desk_ipc)

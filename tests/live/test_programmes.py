@@ -21,7 +21,7 @@ from adapters.simulator.field import Field
 from adapters.simulator.settings import Faults, Settings
 from adapters.simulator.simulation import Simulation
 from adapters.simulator.world import TICK_S, TICK_US
-from core import keyring, supervisor
+from core import keyring
 from core.config import from_table
 from core.operators import Approve, CommandTaken, ProposeProgramme
 from core.person import ANY
@@ -207,9 +207,8 @@ def test_a_cabinet_that_is_away_gets_it_when_it_is_back(
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_whatever_is_killed_what_was_answered_is_taken_once_and_nothing_goes_back(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
+    desk: Desk, tmp_path: Path, rounds: int
 ) -> None:
-    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.05, 0.1))
     rng, post, spool = random.Random(rounds), desk.post, tmp_path / "spool.sqlite"
     cabinets = Cabinets(post.run, post.city, spool)
     together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
