@@ -123,6 +123,11 @@ class Rows:
         out[known] = places[at[known]]
         return out
 
+    def row(self, code: int, asset: int) -> int:
+        """The row of one asset under ``code``; -1 where there is none."""
+        places, at = self._places[code], 0 if asset == NONE else asset + 1
+        return int(places[at]) if at < len(places) else -1
+
     def take(self, code: int, assets: np.ndarray) -> np.ndarray:
         """i64[n]: fresh rows for assets u32[n] that have none under ``code``, each named once."""
         again = min(len(assets), len(self._free))

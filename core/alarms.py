@@ -126,8 +126,9 @@ class Alarms:
 
     def holds(self, asset: int, code: str) -> bool:
         """Whether the condition held by the last turn."""
-        rows = self._found(asset, code)
-        return bool(len(rows) and self._rows.flags[rows[0]] & HOLDS)
+        # Asked of each trouble of the post in each step: without an array.
+        row = self._rows.row(self._kinds.number[code], asset)
+        return row >= 0 and bool(self._rows.flags[row] & HOLDS)
 
     # -- what persons do
 
