@@ -7,8 +7,6 @@ happens (safety is checked all the while), then nothing more goes wrong and ever
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections import deque
 from collections.abc import Iterable
 from types import ModuleType
@@ -18,19 +16,14 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from core import programmes, wire
-from core import snapshot as snapshots
-from core.clock import Now
 from core.config import GateConfig
-from core.kernel import Kernel
 from core.operators import Approve, Asked, CommandTaken, ProposeProgramme
 from core.person import Login, Person, Role, token
-from core.plugins import load as load_plugins
-from core.reactor import Reactor
 from core.step import Inputs
 from ondijon.programmes import Programmes
 from ondijon.spool import MemorySpool
-from ondijon.testing import City
-from tests.simulation.world import STEP_US, BrokenPromiseError, Disk
+from tests.simulation.disk import Disk
+from tests.simulation.seeded import STEP_US, BrokenPromiseError, Seeded
 
 KIND = "trial.plan"
 ZONES = ("", "Petite-Ville", "Voisine")
@@ -72,14 +65,11 @@ class Device:
                 self.highest[told.zone] = max(self.highest.get(told.zone, 0), told.version)
 
 
-class World:
-    """One seed's world. ``run`` raises BrokenPromiseError; ``digest`` is the same for the same seed."""
+class World(Seeded):
+    """Persons set programmes, and devices hold them."""
 
     def __init__(self, seed: int, trade: ModuleType, disk: Disk) -> None:
-        self.rng = random.Random(seed)
-        self.disk = disk
-        self.city = City.small()
-        self.trade = trade
+        super().__init__(seed, trade, disk)
         self.key = Ed25519PrivateKey.from_private_bytes(bytes(32))
         self.devices = {name: Device(name) for name in GATEWAYS}
         self.asked: list[tuple[bytes, Asked]] = []
@@ -87,43 +77,20 @@ class World:
         self.down: list[tuple[str, wire.Programme]] = []
         self.waiting: list[CommandTaken] = []
         self.promised: set[str] = set()
-        self.mono = self.requests = 0
-        self.faulty = True
+        self.requests = 0
         self.start()
 
     # -- the post
 
     def start(self) -> None:
-        """As `core/service.py` starts."""
-        self.disk.generation += 1
-        plugins = load_plugins(["trial"], modules={"trial": self.trade})
-        snapshot = snapshots.newest(self.disk)
-        for plugin in plugins:
-            plugin.configure({})
-            plugin.begin(self.city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        self.plugin = plugins[0]
-        if snapshot is not None:
-            self.mono = max(self.mono, snapshot.mono)
-        self.kernel = Kernel(
-            self.city,
-            plugins,
-            self.disk.generation,
-            gate=GateConfig(danger_targets=10),
-            login=Login([self.key.public_key()]),
-        )
-        self.reactor = Reactor(self.kernel, self.disk, snapshot)
-        self.reactor.resume(self.now())
+        """The kernel starts, and knows its login process."""
+        self.boot(gate=GateConfig(danger_targets=10), login=Login([self.key.public_key()]))
         self.outgoing: deque[tuple[int, Any]] = deque()
-
-    def now(self) -> Now:
-        """The moment of the next step."""
-        step = self.mono // STEP_US
-        return Now(step, 1_700_000_000_000_000 + self.mono, step * STEP_US)
 
     def step(self) -> None:
         """One step of the post."""
         self.mono += STEP_US
-        inputs = Inputs(asked=self.asked, programmed=dict(self._arrived(self.up)))
+        inputs = Inputs(asked=self.asked, programmed=dict(self.arrived(self.up)))
         self.asked = []
         outputs, last = self.reactor.turn(self.now(), inputs)
         self.outgoing += [(last, answer) for _, answer in outputs.answers]
@@ -216,20 +183,11 @@ class World:
 
     def deliver(self) -> None:
         """Some programmes arrive."""
-        for name, programme in self._arrived(self.down):
+        for name, programme in self.arrived(self.down):
             device = self.devices[name]
             device.programmes.take(programme)
             device.check()
             self.tell(device)
-
-    def _arrived(self, wires: list[Any]) -> list[Any]:
-        if self.faulty:
-            self.rng.shuffle(wires)
-        n = self.rng.randint(0, len(wires)) if self.faulty else len(wires)
-        arrived, wires[:] = wires[:n], wires[n:]
-        if not self.faulty:
-            return arrived
-        return [each for each in arrived for _ in range(self.rng.choice((0, 1, 1, 1, 1, 2)))]
 
     # -- what happens
 
@@ -267,9 +225,9 @@ class World:
         else:
             getattr(self, what)()
 
-    def run(self, acts: int = 200) -> None:
+    def run(self) -> None:
         """All goes wrong for a while, then nothing more; then every gateway must hold what is in force."""
-        for _ in range(acts):
+        for _ in range(200):
             self.act()
         self.faulty = False
         for _ in range(8):
@@ -304,7 +262,3 @@ class World:
             raise BrokenPromiseError("a gateway is believed not to hold what it holds")
         if self.plugin.state.heard != [f"{zone} {version}" for zone, version in journaled]:
             raise BrokenPromiseError(f"the trade heard of {self.plugin.state.heard}, not of {journaled}")
-
-    def digest(self) -> str:
-        """All that was journaled."""
-        return hashlib.sha256(msgspec.msgpack.encode(self.disk.records)).hexdigest()

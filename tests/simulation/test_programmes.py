@@ -16,9 +16,9 @@ from ondijon import AssetKind, Declaration, ProgrammeKind, Reads, Text, hookimpl
 from ondijon import programmes as held
 from ondijon.spool import MemorySpool
 from tests.core.conftest import Lamp
+from tests.simulation.disk import Disk
 from tests.simulation.programmes import KIND, World
-from tests.simulation.test_simulation import Nothing
-from tests.simulation.world import BrokenPromiseError, Disk
+from tests.simulation.seeded import Nothing, finds, lived
 
 T = Text("essai", "trial")
 
@@ -61,12 +61,7 @@ def trade() -> ModuleType:
 
 
 def live(seed: int) -> World:
-    world = World(seed, trade(), Disk())
-    try:
-        world.run()
-    except BrokenPromiseError as error:
-        raise BrokenPromiseError(f"seed {seed}: {error}") from error
-    return world
+    return lived(World(seed, trade(), Disk()))
 
 
 def test_whatever_goes_wrong_promises_hold() -> None:
@@ -162,9 +157,4 @@ BUGS = (
 @pytest.mark.parametrize("plant", BUGS, ids=lambda bug: bug.__name__)
 def test_a_planted_bug_is_found(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch) -> None:
     plant(monkeypatch)
-    for seed in range(100):
-        try:
-            live(seed)
-        except BrokenPromiseError:
-            return
-    raise AssertionError("100 seeds, and nobody noticed")
+    assert finds(live, 100), "100 seeds, and nobody noticed"

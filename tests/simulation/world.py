@@ -7,73 +7,20 @@ all of that happens (safety is checked all the while), then nothing more goes wr
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections import Counter
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import msgspec
 
-from core import snapshot as snapshots
 from core import tail, wire
 from core.acknowledged import Acknowledged
-from core.clock import Now
 from core.field import FieldEvents
-from core.journal import Durable, Record
-from core.kernel import Kernel
-from core.plugins import Plugin
-from core.plugins import load as load_plugins
-from core.reactor import Reactor
 from core.step import Inputs
-from ondijon.testing import City, MemoryJournal
+from tests.simulation.disk import Disk
+from tests.simulation.seeded import STEP_US, BrokenPromiseError, Seeded
 
-STEP_US = 50_000
 GATEWAYS = ("gw-A0001", "gw-A0002")
-
-
-class BrokenPromiseError(AssertionError):
-    """The world saw what must never be."""
-
-
-class Disk(MemoryJournal):
-    """A journal whose commits take their time. Of what is not committed a crash leaves nothing.
-
-    ``splits``: a planted bug, commits that end within a batch.
-    """
-
-    splits = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hold = True
-        self.generation = 0
-        self._ends: list[int] = []
-
-    def append(self, records: Sequence[Record]) -> int:
-        """Queue a batch."""
-        last = super().append(records)
-        if records:
-            self._ends += range(last - len(records) + 1, last + 1) if self.splits else [last]
-        return last
-
-    def durable(self) -> Durable:
-        """What is committed."""
-        return Durable(self._durable, self._durable)
-
-    def commit(self, batches: int) -> None:
-        """The disk gets so many batches further."""
-        due, self._ends = self._ends[:batches], self._ends[batches:]
-        self._durable = max(due, default=self._durable)
-
-    def crash(self) -> None:
-        """What was not committed is gone."""
-        del self.records[self._durable :]
-        self._ends.clear()
-        self._snapshots = [(seq, data) for seq, data in self._snapshots if seq <= self._durable]
-        if self._register is not None and self._register[0] > self._durable:
-            self._register = None
 
 
 class Gateway:
@@ -102,44 +49,23 @@ class Gateway:
             self.sent = max(self.sent, self.acked)
 
 
-class World:
-    """One seed's world. ``run`` raises BrokenPromiseError; ``digest`` is the same for the same seed."""
+class World(Seeded):
+    """Gateways tell events, and believe what is acknowledged."""
 
     def __init__(self, seed: int, trade: ModuleType, disk: Disk) -> None:
-        self.rng = random.Random(seed)
-        self.disk = disk
-        self.city = City.small()
-        self.trade = trade
+        super().__init__(seed, trade, disk)
         self.gateways = [Gateway(name, self.rng.randrange(1 << 40)) for name in GATEWAYS]
         self.up: list[tuple[Gateway, wire.FieldEvent]] = []
         self.down: list[tuple[Gateway, wire.EventAck]] = []
-        self.mono = self.utc_jump = 0
-        self.faulty = True
         self.start()
 
     # -- the post
 
     def start(self) -> None:
-        """As `core/service.py` starts."""
-        self.disk.generation += 1
-        plugins: list[Plugin] = load_plugins(["trial"], modules={"trial": self.trade})
-        snapshot = snapshots.newest(self.disk)
-        for plugin in plugins:
-            plugin.configure({})
-            plugin.begin(self.city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        self.plugin = plugins[0]
-        if snapshot is not None:
-            self.mono = max(self.mono, snapshot.mono)
-        self.kernel = Kernel(self.city, plugins, self.disk.generation)
-        self.reactor = Reactor(self.kernel, self.disk, snapshot)
-        _, places = self.reactor.resume(self.now())
+        """The kernel starts, with its side of acknowledged ingestion."""
+        places = self.boot()
         field = FieldEvents([self.plugin.declaration], self.city.assets, places)
         self.ingestion = Acknowledged(field, self.disk, {})
-
-    def now(self) -> Now:
-        """The moment of the next step."""
-        step = self.mono // STEP_US
-        return Now(step, 1_700_000_000_000_000 + self.mono + self.utc_jump, step * STEP_US)
 
     def step(self) -> None:
         """One step of the post."""
@@ -155,25 +81,16 @@ class World:
     # -- the wires
 
     def deliver(self) -> None:
-        """Some messages arrive, in whatever order; some never do, some twice."""
-        if self.faulty:
-            self.rng.shuffle(self.up)
-        for gateway, message in self._arrived(self.up):
+        """Some messages arrive."""
+        for gateway, message in self.arrived(self.up):
             now = self.now()
             answer = self.ingestion.on_event(gateway.name, gateway.boot, message, now.utc, now.mono)
             if isinstance(answer, wire.EventAck):
                 self.acknowledge(gateway, answer)
             elif answer is not None:
                 raise BrokenPromiseError(f"an honest event is refused: {answer}")
-        for gateway, ack in self._arrived(self.down):
+        for gateway, ack in self.arrived(self.down, in_order=True):
             gateway.hear(ack)
-
-    def _arrived(self, wires: list[Any]) -> list[Any]:
-        n = self.rng.randint(0, len(wires)) if self.faulty else len(wires)
-        arrived, wires[:] = wires[:n], wires[n:]
-        if not self.faulty:
-            return arrived
-        return [each for each in arrived for _ in range(self.rng.choice((0, 1, 1, 1, 1, 2)))]
 
     def acknowledge(self, gateway: Gateway, ack: wire.EventAck) -> None:
         """An acknowledgement leaves: from now on the promise holds."""
@@ -235,9 +152,9 @@ class World:
         """A snapshot."""
         self.reactor.save(self.now(), *self.ingestion.settled())
 
-    def run(self, acts: int = 250) -> None:
+    def run(self) -> None:
         """All goes wrong for a while, then nothing more; then everything must have arrived, once."""
-        for _ in range(acts):
+        for _ in range(250):
             self.act()
         self.faulty = False
         for _ in range(60):
@@ -274,7 +191,3 @@ class World:
             raise BrokenPromiseError(
                 f"what came of events: {echoes - wanted} too often, {wanted - echoes} not"
             )
-
-    def digest(self) -> str:
-        """All that was journaled."""
-        return hashlib.sha256(msgspec.msgpack.encode(self.disk.records)).hexdigest()
