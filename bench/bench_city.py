@@ -8,43 +8,22 @@ apart. Figures are of the settled part of a run, from /proc.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from rich.console import Console
 
 from adapters.cli import demo, report
 from bench import contest
+from bench.sight import look_at_all
 from core.supervisor import Supervisor
 
 #: Handshakes, first calendars and first leases are over after so long (s).
 SETTLE_S = 20.0
 
 OURS = ("kernel", "edge-telemetry", "edge-events")
-
-
-class Sight(msgspec.Struct, frozen=True):
-    """One process at one moment: CPU s since its start, resident MiB."""
-
-    at: float
-    cpu_s: float
-    rss_mib: float
-
-
-def look(pid: int) -> Sight:
-    """Read /proc."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    ticks = int(fields[11]) + int(fields[12])
-    pages = int(fields[21])
-    return Sight(
-        time.monotonic(),
-        ticks / os.sysconf("SC_CLK_TCK"),
-        pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
-    )
 
 
 @pytest.mark.parametrize("speed", [1, 20])
@@ -63,10 +42,10 @@ def live(folder: Path, speed: int, seconds: float) -> dict[str, Any]:
     supervisor.start()
     try:
         _turn(supervisor, SETTLE_S)
-        sights = {name: [sight] for name, sight in _look(supervisor).items()}
+        sights = {name: [sight] for name, sight in look_at_all(supervisor).items()}
         for _ in range(10):
             _turn(supervisor, seconds / 10)
-            for name, sight in _look(supervisor).items():
+            for name, sight in look_at_all(supervisor).items():
                 sights[name].append(sight)
     finally:
         supervisor.stop()
@@ -88,7 +67,3 @@ def _turn(supervisor: Supervisor, seconds: float) -> None:
     while time.monotonic() < until:
         supervisor.turn()
         time.sleep(0.2)
-
-
-def _look(supervisor: Supervisor) -> dict[str, Sight]:
-    return {process.name: look(process.pid) for process in supervisor.processes if process.pid is not None}

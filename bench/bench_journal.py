@@ -27,13 +27,12 @@ from adapters.cityimport.command import generate_city
 from bench import contest
 from core import chain, checkpoint, link, status
 from core import city as cities
-from core.clock import origin_now
-from core.config import EdgesConfig
 from core.event import Event, Source
 from core.journal import Record, SqliteJournal
-from core.run import Endpoints, Run
+from core.run import Run
 from core.service import Service
 from core.vocabulary import AlarmChanged
+from tests import runs
 
 #: Bytes of one record's data.
 SIZE = 220
@@ -224,21 +223,7 @@ def test_restart(benchmark: Any, folder: Path, tmp_path: Path, quick: bool) -> N
 
 def _run(town: Path, data: Path) -> Run:
     data.mkdir(exist_ok=True)
-    return Run(
-        folder=data,
-        city=town,
-        data=data,
-        plugins=["lighting"],
-        plugin_folder=None,
-        plugin_config={},
-        adapter_config={},
-        edges=EdgesConfig(),
-        origin=origin_now(),
-        step_us=50_000,
-        seed=0,
-        endpoints=Endpoints("", "", ""),
-        memory_fd=link.create_memory(1_000_000),
-    )
+    return runs.alone(data, city=town, plugins=("lighting",), memory_fd=link.create_memory(1_000_000))
 
 
 def _fill(data: Path, records: int, ids: tuple[str, ...]) -> None:

@@ -22,9 +22,9 @@ import numpy as np
 
 from adapters.cli.follow import Follower
 from bench import contest
-from bench.bench_city import look
 from bench.gateways import greet
 from bench.post import GATEWAYS, METERS, PLUGINS, town
+from bench.sight import look_at_all
 from core import keyring
 from core.config import Config, PostConfig
 from core.person import ANY
@@ -161,6 +161,4 @@ def _known(follower: Follower, newest: int) -> int:
 
 
 def _look(supervisor: Supervisor) -> dict[str, float]:
-    return {
-        process.name: look(process.pid).rss_mib for process in supervisor.processes if process.pid is not None
-    }
+    return {name: sight.rss_mib for name, sight in look_at_all(supervisor).items()}

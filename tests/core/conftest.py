@@ -19,6 +19,7 @@ from ondijon import (
     EventKind,
     Merge,
     Metric,
+    Proposal,
     Publish,
     Raise,
     Reads,
@@ -28,20 +29,10 @@ from ondijon import (
     hookimpl,
     vocabulary,
 )
+from ondijon.testing import City, Post
+from tests.attributes import Lamp, Sensor
 
 T = Text("essai", "trial")
-
-
-class Lamp(msgspec.Struct):
-    power_w: float
-    old_power_w: float
-    old_hours: float
-    lighting_class: str
-    conflict: bool
-
-
-class Sensor(msgspec.Struct):
-    range_m: float
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -161,3 +152,20 @@ def trial(name: str = "trial", **changes: object) -> ModuleType:
 def make_trial():
     """The function that makes trial plugins."""
     return trial
+
+
+@pytest.fixture(scope="session")
+def scripted():
+    """Makes a post whose trade proposes the lines of a script, one a second, and can be given more."""
+
+    def make(script: list[Proposal]) -> Post:
+        module = trial()
+
+        @hookimpl
+        def on_tick():
+            return [script.pop(0)] if script else []
+
+        module.on_tick = on_tick
+        return Post(City.small(), [module])
+
+    return make

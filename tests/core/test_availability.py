@@ -10,8 +10,8 @@ import pytest
 from core import availability
 from core.availability import Availability, Interval
 from core.errors import PluginError
-from ondijon import AssetChange, Serves, hookimpl
-from ondijon.testing import City, Post
+from ondijon import AssetChange, Serves
+from ondijon.testing import City
 
 
 def test_only_what_changes_is_told() -> None:
@@ -24,28 +24,17 @@ def test_only_what_changes_is_told() -> None:
         known.set(np.array([1], np.uint32), "broken")
 
 
-def serving(make_trial, script: list[Serves]) -> Post:
-    module = make_trial()
-
-    @hookimpl
-    def on_tick():
-        return [script.pop(0)] if script else []
-
-    module.on_tick = on_tick
-    return Post(City.small(), [module])
-
-
 def lamps(*numbers: int) -> np.ndarray:
     return np.array(numbers, np.uint32) + 3
 
 
-def test_intervals_are_read_back_from_the_journal(make_trial) -> None:
+def test_intervals_are_read_back_from_the_journal(scripted) -> None:
     script = [
         Serves(assets=lamps(0, 1), state="up"),
         Serves(assets=lamps(0, 1, 2), state="up"),
         Serves(assets=lamps(1), state="down", reason="dark"),
     ]
-    post = serving(make_trial, script)
+    post = scripted(script)
     begin = post.utc
     post.run(3)
     kinds = [record.kind for record in post.journal.records]
@@ -73,9 +62,9 @@ def test_intervals_are_read_back_from_the_journal(make_trial) -> None:
 
 
 @pytest.mark.parametrize("saved", [False, True])
-def test_what_is_known_survives_a_crash(make_trial, saved: bool) -> None:
+def test_what_is_known_survives_a_crash(scripted, saved: bool) -> None:
     script = [Serves(assets=lamps(0, 1), state="up"), Serves(assets=lamps(1), state="down")]
-    post = serving(make_trial, script)
+    post = scripted(script)
     post.run(1)
     if saved:
         post.save()
@@ -86,17 +75,17 @@ def test_what_is_known_survives_a_crash(make_trial, saved: bool) -> None:
     np.testing.assert_array_equal(post.kernel.availability.states, before)
 
 
-def test_of_foreign_assets_nobody_speaks(make_trial) -> None:
+def test_of_foreign_assets_nobody_speaks(scripted) -> None:
     junction = City.small().assets.of_kind("junction")
-    post = serving(make_trial, [Serves(assets=junction, state="down"), Serves(assets=lamps(999), state="up")])
+    post = scripted([Serves(assets=junction, state="down"), Serves(assets=lamps(999), state="up")])
     post.run(2)
     assert "junction belong to another trade" in post.faults[0]
     assert "is not in the register" in post.faults[1]
     assert not post.kernel.availability.states.any()
 
 
-def test_added_assets_are_unknown(make_trial) -> None:
-    post = serving(make_trial, [])
+def test_added_assets_are_unknown(scripted) -> None:
+    post = scripted([])
     post.change(
         AssetChange(
             change="added",

@@ -12,14 +12,12 @@ import pytest
 import zmq
 
 from core import link, wire
-from core.clock import origin_now
-from core.config import EdgesConfig
 from core.field import FieldEvents
 from core.intake import Intake
 from core.journal import Record
 from core.register import Numbering
-from core.run import Endpoints, Run
 from ondijon.testing import City, MemoryJournal
+from tests import runs
 
 GENERATION = 1
 
@@ -29,21 +27,7 @@ class Door:
 
     def __init__(self, folder: Path, register, field: FieldEvents, edge: zmq.Socket[bytes]) -> None:
         self.memory = link.create_memory(register.slots)
-        run = Run(
-            folder=folder,
-            city=folder,
-            data=folder,
-            plugins=[],
-            plugin_folder=None,
-            plugin_config={},
-            adapter_config={},
-            edges=EdgesConfig(),
-            origin=origin_now(),
-            step_us=50_000,
-            seed=0,
-            endpoints=Endpoints("", "", ""),
-            memory_fd=self.memory,
-        )
+        run = runs.alone(folder, memory_fd=self.memory)
         self.journal = MemoryJournal()
         self.intake = Intake(run, run.clock(), self.journal, register, City.small().assets, field)
         self.edge = edge

@@ -19,16 +19,9 @@ from core.journal import Journal, Record, SqliteJournal
 from ondijon import Text
 from ondijon.testing import City as SmallCity
 from ondijon.testing import MemoryJournal
+from tests.attributes import Lamp
 
 LAMP = {"power_w": 40, "old_power_w": 100.0, "old_hours": 4100.0, "lighting_class": "P3", "conflict": False}
-
-
-class Lamp(msgspec.Struct):
-    power_w: float
-    old_power_w: float
-    old_hours: float
-    lighting_class: str
-    conflict: bool
 
 
 class Pump(msgspec.Struct):

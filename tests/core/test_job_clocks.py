@@ -12,28 +12,16 @@ from core import job_clocks
 from core.availability import Interval
 from core.errors import PluginError
 from core.job_clocks import ClockChanged, JobClocks
-from ondijon import Clock, hookimpl
-from ondijon.testing import City, Post
+from ondijon import Clock
 
 
-def clocked(make_trial, script: list[Clock]) -> Post:
-    module = make_trial()
-
-    @hookimpl
-    def on_tick():
-        return [script.pop(0)] if script else []
-
-    module.on_tick = on_tick
-    return Post(City.small(), [module])
-
-
-def test_a_clock_is_read_back_from_the_journal(make_trial) -> None:
+def test_a_clock_is_read_back_from_the_journal(scripted) -> None:
     script = [
         Clock(job="J-1", state="running"),
         Clock(job="J-1", state="running"),
         Clock(job="J-1", state="stopped", reason="parts are missing"),
     ]
-    post = clocked(make_trial, script)
+    post = scripted(script)
     begin = post.utc
     post.run(3)
     post.save()
@@ -64,7 +52,7 @@ def test_a_clock_is_read_back_from_the_journal(make_trial) -> None:
     assert post.faults == []
 
 
-def test_what_makes_no_sense_is_refused(make_trial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_makes_no_sense_is_refused(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_clocks, "CLOCKS_MAX", 1)
     script = [
         Clock(job="J-1", state="paused"),
@@ -72,7 +60,7 @@ def test_what_makes_no_sense_is_refused(make_trial, monkeypatch: pytest.MonkeyPa
         Clock(job="J-1", state="running"),
         Clock(job="J-2", state="running"),
     ]
-    post = clocked(make_trial, script)
+    post = scripted(script)
     post.run(5)
     assert ["no state 'paused'" in post.faults[0], "J-1" in str(post.kernel.clocks.stored())] == [True, True]
     assert "1 clocks of jobs have not ended" in post.faults[-1]

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.config import GateConfig
 from ondijon import Authorisation, Command, Interlock, Metric, Text, Verb
+from tests.attributes import Cabinet
 from tests.core.conftest import T, trial
 
 LAMPS = [f"L{i + 1:04}" for i in range(30)]
@@ -41,10 +42,6 @@ def watched(**changes):
         ),
     } | changes
     return trial(**declared)
-
-
-class Cabinet(msgspec.Struct):
-    meter_class_pct: float
 
 
 def by_itself(verb: str = "lamp.dim", targets=(3,), value: float = 50, lease_s: float = 30) -> Command:

@@ -14,16 +14,14 @@ import zmq
 
 from core import city as cities
 from core import keyring, keys, link
-from core.clock import origin_now
-from core.config import EdgesConfig
 from core.event import Event, Source
 from core.keys import ClientKey
 from core.person import ANY, Role
 from core.register import Numbering
-from core.run import Endpoints, Run
 from core.sockets import context
 from core.supervisor import _free_ports
 from ondijon.testing import City
+from tests import runs
 
 #: Bytes to the edge that it has not taken yet, at most.
 WINDOW = 4 << 20
@@ -37,21 +35,7 @@ class EdgeAlone:
         cities.save(city, folder / "city")
         (folder / "run").mkdir()
         (endpoint,) = (f"tcp://127.0.0.1:{port}" for port in _free_ports("127.0.0.1", 1))
-        self.run = Run(
-            folder=folder / "run",
-            city=folder / "city",
-            data=folder,
-            plugins=[],
-            plugin_folder=None,
-            plugin_config={},
-            adapter_config={},
-            edges=EdgesConfig(),
-            origin=origin_now(),
-            step_us=50_000,
-            seed=0,
-            endpoints=Endpoints("", "", "", endpoint),
-            memory_fd=-1,
-        )
+        self.run = runs.alone(folder / "run", data=folder, city=folder / "city", partners=endpoint)
         self.run.save()
         keyring.begin(folder)
         numbering = Numbering(city.assets, [])

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import websockets
 
-from adapters.cityimport.command import generate_city, import_city
+from adapters.cityimport.command import generate_city
+from tests import montpellier
 
 ONDIJON = Path(sys.executable).with_name("ondijon")
-DATA = Path(__file__).parents[3] / "shared" / "data" / "montpellier"
 
 SAMPLES = ("sent", "received", "applied", "unchanged", "conflated", "refused", "lost")
 
@@ -95,18 +95,10 @@ def test_the_generated_city_of_dijons_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"the inventories of Montpellier are not at {DATA}")
+@pytest.mark.skipif(bool(montpellier.MISSING), reason=montpellier.MISSING)
 def test_montpellier_lives(tmp_path: Path) -> None:
     city = tmp_path / "montpellier"
-    found = import_city(
-        lamps=DATA / "VilleMTP_MTP_EclairagePublic.zip",
-        streets=DATA / "VilleMTP_MTP_FilaireVoies.zip",
-        signals=DATA / "VilleMTP_MTP_Signalisation.geojson",
-        cameras=DATA / "VilleMTP_MTP_CameraSurv.geojson",
-        districts=DATA / "VilleMTP_MTP_Quartiers.geojson",
-        crs="EPSG:2154",
-        out=city,
-    )
+    found = montpellier.imported(city)
     report, said = run(10, "--city", city, tmp_path / "r.json")
     complete(report, found.counts["lamp"])
     assert "Balanced: sent = received + lost" in said

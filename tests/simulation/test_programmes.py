@@ -15,7 +15,7 @@ from core.programmes import Programmes
 from ondijon import AssetKind, Declaration, ProgrammeKind, Reads, Text, hookimpl, vocabulary
 from ondijon import programmes as held
 from ondijon.spool import MemorySpool
-from tests.core.conftest import Lamp
+from tests.attributes import Lamp
 from tests.simulation.disk import Disk
 from tests.simulation.programmes import KIND, World
 from tests.simulation.seeded import Nothing, finds, lived

@@ -1,6 +1,5 @@
 import json
 import time
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,26 +11,11 @@ from adapters.cityimport.report import FILE_NAME, Report
 from core.assets import NONE
 from core.city import load
 from core.errors import CityError
+from tests import montpellier as inventories
+from tests.attributes import Cabinet, Lamp, Sensor
 
-MONTPELLIER = Path(__file__).parents[4] / "shared" / "data" / "montpellier"
 HERE = Plane(5.041, 47.322)
 KINDS = ("cabinet", "lamp", "presence_sensor", "junction", "camera")
-
-
-class Lamp(msgspec.Struct):
-    power_w: float
-    old_power_w: float
-    old_hours: float
-    lighting_class: str
-    conflict: bool
-
-
-class Sensor(msgspec.Struct):
-    range_m: float
-
-
-class Cabinet(msgspec.Struct):
-    meter_class_pct: float
 
 
 class Junction(msgspec.Struct):
@@ -244,21 +228,11 @@ def test_an_inventory_of_another_thing_is_refused(tmp_path, village, which, cont
 
 @pytest.fixture(scope="module")
 def montpellier(tmp_path_factory):
-    if not MONTPELLIER.is_dir():
-        pytest.skip(f"the data of Montpellier are not in {MONTPELLIER}")
+    if inventories.MISSING:
+        pytest.skip(inventories.MISSING)
     out = tmp_path_factory.mktemp("montpellier")
     started = time.process_time()
-    report = import_city(
-        lamps=MONTPELLIER / "VilleMTP_MTP_EclairagePublic.zip",
-        streets=MONTPELLIER / "VilleMTP_MTP_FilaireVoies.zip",
-        signals=MONTPELLIER / "VilleMTP_MTP_Signalisation.geojson",
-        cameras=MONTPELLIER / "VilleMTP_MTP_CameraSurv.geojson",
-        districts=MONTPELLIER / "VilleMTP_MTP_Quartiers.geojson",
-        crs="EPSG:2154",
-        out=out,
-        name="Montpellier",
-        licence="Licence Ouverte",
-    )
+    report = inventories.imported(out, name="Montpellier", licence="Licence Ouverte")
     assert time.process_time() - started < 30
     return load(out), report
 
@@ -290,11 +264,11 @@ def test_montpellier_is_where_it_is(montpellier):
 
 
 def test_montpellier_without_a_crs_is_refused_with_advice(tmp_path):
-    if not MONTPELLIER.is_dir():
-        pytest.skip(f"the data of Montpellier are not in {MONTPELLIER}")
+    if inventories.MISSING:
+        pytest.skip(inventories.MISSING)
     with pytest.raises(CityError, match="--crs EPSG:2154"):
         import_city(
-            lamps=MONTPELLIER / "VilleMTP_MTP_CameraSurv.geojson",
-            streets=MONTPELLIER / "VilleMTP_MTP_FilaireVoies.zip",
+            lamps=inventories.CAMERAS,
+            streets=inventories.STREETS,
             out=tmp_path,
         )
