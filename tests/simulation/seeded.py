@@ -16,14 +16,34 @@ from core.field import Place
 from core.kernel import Kernel
 from core.plugins import load as load_plugins
 from core.reactor import Reactor
+from ondijon import Declaration, Text, hookimpl
 from ondijon.testing import City
 from tests.simulation.disk import Disk
 
 STEP_US = 50_000
 
+T = Text("essai", "trial")
+
 
 class Nothing(msgspec.Struct):
     """The configuration of a trade that has none."""
+
+
+def trade(state: type[msgspec.Struct], on_events: Callable[..., Any], **declared: Any) -> ModuleType:
+    """A module of hooks that keeps a ``state`` and hears events."""
+    module = ModuleType("trial")
+    declaration = Declaration(name="trial", text=T, config=Nothing, state=state, **declared)
+
+    @hookimpl
+    def declare():
+        return declaration
+
+    @hookimpl
+    def start(state):
+        return state or declaration.state()
+
+    module.declare, module.start, module.on_events = declare, start, hookimpl(on_events)
+    return module
 
 
 class BrokenPromiseError(AssertionError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -12,15 +11,13 @@ from core import deliveries, desk, kernel, tail
 from core.deliveries import Deliveries
 from core.host import Host
 from core.programmes import Programmes
-from ondijon import AssetKind, Declaration, ProgrammeKind, Reads, Text, hookimpl, vocabulary
+from ondijon import AssetKind, ProgrammeKind, Reads, vocabulary
 from ondijon import programmes as held
 from ondijon.spool import MemorySpool
 from tests.attributes import Lamp
 from tests.simulation.disk import Disk
 from tests.simulation.programmes import KIND, World
-from tests.simulation.seeded import Nothing, finds, lived
-
-T = Text("essai", "trial")
+from tests.simulation.seeded import T, finds, lived, trade
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,37 +28,20 @@ class State(msgspec.Struct):
     heard: list[str] = []
 
 
-def trade() -> ModuleType:
-    """Remembers each programme that came in force."""
-    module = ModuleType("trial")
-    declaration = Declaration(
-        name="trial",
-        text=T,
-        config=Nothing,
-        state=State,
+def on_events(events, state):
+    state.heard += [f"{event.data.zone} {event.data.version}" for event in events]
+
+
+def live(seed: int) -> World:
+    """Its trade remembers each programme that came in force."""
+    remembers = trade(
+        State,
+        on_events,
         assets=(AssetKind(name="lamp", attributes=Lamp, text=T),),
         reads=Reads(events={"post.programme.changed": vocabulary.ProgrammeChanged}),
         programmes=(ProgrammeKind(name=KIND, targets="lamp", content=Plan, text=T),),
     )
-
-    @hookimpl
-    def declare():
-        return declaration
-
-    @hookimpl
-    def start(state):
-        return state or State()
-
-    @hookimpl
-    def on_events(events, state):
-        state.heard += [f"{event.data.zone} {event.data.version}" for event in events]
-
-    module.declare, module.start, module.on_events = declare, start, on_events
-    return module
-
-
-def live(seed: int) -> World:
-    return lived(World(seed, trade(), Disk()))
+    return lived(World(seed, remembers, Disk()))
 
 
 def test_whatever_goes_wrong_promises_hold() -> None:

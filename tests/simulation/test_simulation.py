@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -12,12 +11,10 @@ from core import reactor, tail
 from core.acknowledged import Acknowledged
 from core.field import FieldEvents
 from core.host import Host
-from ondijon import Declaration, Emit, EventKind, Reads, Text, hookimpl
+from ondijon import Emit, EventKind, Reads
 from tests.simulation.disk import Disk
-from tests.simulation.seeded import Nothing, finds, lived
+from tests.simulation.seeded import T, finds, lived, trade
 from tests.simulation.world import World
-
-T = Text("essai", "trial")
 
 
 class Seen(msgspec.Struct):
@@ -32,40 +29,23 @@ class State(msgspec.Struct):
     codes: list[int] = []
 
 
-def trade() -> ModuleType:
-    """Remembers each event, and says so of each once."""
-    module = ModuleType("trial")
-    declaration = Declaration(
-        name="trial",
-        text=T,
-        config=Nothing,
-        state=State,
+def on_events(events, state):
+    state.codes += [event.data.count for event in events]
+    return [Emit(kind="trial.echo", data=Echo(event.data.count)) for event in events]
+
+
+def live(seed: int) -> World:
+    """Its trade remembers each event, and says so of each once."""
+    remembers = trade(
+        State,
+        on_events,
         reads=Reads(events={"trial.seen": Seen}),
         events=(
             EventKind(name="trial.seen", data=Seen, from_field=True, text=T),
             EventKind(name="trial.echo", data=Echo, text=T),
         ),
     )
-
-    @hookimpl
-    def declare():
-        return declaration
-
-    @hookimpl
-    def start(state):
-        return state or State()
-
-    @hookimpl
-    def on_events(events, state):
-        state.codes += [event.data.count for event in events]
-        return [Emit(kind="trial.echo", data=Echo(event.data.count)) for event in events]
-
-    module.declare, module.start, module.on_events = declare, start, on_events
-    return module
-
-
-def live(seed: int) -> World:
-    return lived(World(seed, trade(), Disk()))
+    return lived(World(seed, remembers, Disk()))
 
 
 def test_whatever_goes_wrong_promises_hold() -> None:
