@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from core import journal as journals
 from core.availability import ServiceChanged
 from core.journal import Record, SqliteJournal
 from core.truncation import PORTION, Truncation
+from tests.dying import Dying
 
 DAYS = 12
 
@@ -253,41 +253,51 @@ def test_a_ledger_that_was_touched_or_taken_away_is_found(whole: Path) -> None:
     assert check(whole).ledgers == 1
 
 
-_KILLED = """
+_TRUNCATES = """
 import os, signal, sys
+from collections.abc import Iterator
 from pathlib import Path
 from core import journal as journals
 from core.journal import SqliteJournal
 from core.truncation import Truncation
+
 journals.SIGN_RECORDS, journals.PART = 10, 7
-journal = SqliteJournal(Path(sys.argv[1]), name="test")
-calls = int(sys.argv[2])
-def trace(frame, event, arg):
-    global calls
-    if "/core/" in frame.f_code.co_filename:
-        calls -= 1
-        if calls < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return trace
-sys.settrace(trace)
-Truncation(journal, 5, 0).look()
-sys.settrace(None)
-journal.close()
+
+def work(folder, calls):
+    journal, left = SqliteJournal(Path(folder), name="test"), int(calls)
+
+    def trace(frame, event, arg):
+        nonlocal left
+        if "/core/" in frame.f_code.co_filename:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
+    Truncation(journal, 5, 0).look()
+    sys.settrace(None)
+    journal.close()
 """
 
 
+@pytest.fixture
+def truncates() -> Iterator[Dying]:
+    """Truncates a folder's journal, and is killed after so many lines of the program."""
+    with Dying(_TRUNCATES) as made:
+        yield made
+
+
 @pytest.mark.parametrize("stride", [40, pytest.param(3, marks=pytest.mark.slow)])
-def test_killed_anywhere_it_is_whole_and_ends_what_it_began(whole: Path, stride: int) -> None:
+def test_killed_anywhere_it_is_whole_and_ends_what_it_began(
+    whole: Path, truncates: Dying, stride: int
+) -> None:
     ends = set()
     for calls in range(0, 10_000, stride):
         copy = Path(shutil.copytree(whole, whole.parent / f"killed{calls}" / "data"))
         shutil.copytree(whole.parent / "witness", copy.parent / "witness")
-        killed = subprocess.run(
-            [sys.executable, "-c", _KILLED, copy, str(calls)],
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-        )
-        assert killed.returncode in (0, -signal.SIGKILL), killed.stderr
+        ended = truncates(copy, calls)
+        assert ended in (0, -signal.SIGKILL)
         check(copy)
         ends.add(first(copy))
         truncated(copy)
@@ -296,7 +306,7 @@ def test_killed_anywhere_it_is_whole_and_ends_what_it_began(whole: Path, stride:
         kinds = {record.kind for _, record in ledger.records(copy)}
         assert {"command", "service", "truncated"} <= kinds
         shutil.rmtree(copy.parent)
-        if killed.returncode == 0:
+        if ended == 0:
             break
     assert 1 in ends
     assert len(ends) > 1

@@ -6,8 +6,7 @@ import base64
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from core.errors import VaultError
 from core.sealed import Closed, Sealed
 from core.vault import EXPIRE_MAX, HOUR, MASTER, PERIODS, Vault
 from ondijon import Retention, Text
+from tests.dying import Dying
 
 DAY = 24 * HOUR
 NOW = 20_000 * DAY
@@ -204,28 +204,35 @@ def test_a_full_disk_seals_nothing_and_erases_nothing(tmp_path: Path) -> None:
     into.close()
 
 
-_KILLED = """
-import os, signal, sys
+_ERASES = """
+import os, signal
 from pathlib import Path
-from core.vault import Vault
-from tests.core.test_vault import CLASSES, NOW, vault
-into = vault(Path(sys.argv[1]))
-steps = int(sys.argv[2])
-def count():
-    global steps
-    steps -= 1
-    if steps < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 0
-into._db.set_progress_handler(count, 1)
-into.erase(into.persons("x"), NOW, "anna", "asked")
-into.wipe()
-into._db.set_progress_handler(None, 1)
-print("whole")
+from tests.core.test_vault import NOW, vault
+
+def work(folder, steps):
+    into, left = vault(Path(folder)), int(steps)
+
+    def count():
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    into._db.set_progress_handler(count, 1)
+    into.erase(into.persons("x"), NOW, "anna", "asked")
+    into.wipe()
 """
 
 
-def test_a_kill_in_the_middle_of_an_erasure_leaves_it_whole_or_undone(tmp_path: Path) -> None:
+@pytest.fixture
+def erases() -> Iterator[Dying]:
+    """Erases the person x of a folder's vault, and is killed after so many instructions of SQLite's machine."""
+    with Dying(_ERASES) as made:
+        yield made
+
+
+def test_a_kill_in_the_middle_of_an_erasure_leaves_it_whole_or_undone(tmp_path: Path, erases: Dying) -> None:
     ends: set[str] = set()
     # At each so many-th instruction of SQLite's machine, until it gets through.
     for steps in range(0, 4000, 25):
@@ -233,19 +240,15 @@ def test_a_kill_in_the_middle_of_an_erasure_leaves_it_whole_or_undone(tmp_path: 
         into = vault(folder)
         ones = [put(into, "x", kept=kept, utc=NOW + i * DAY) for kept in "ab" for i in range(3)]
         into.close()
-        killed = subprocess.run(
-            [sys.executable, "-c", _KILLED, folder, str(steps)],
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-        )
-        assert killed.returncode in (0, -signal.SIGKILL), killed.stderr
+        ended = erases(folder, steps)
+        assert ended in (0, -signal.SIGKILL)
         again = vault(folder)
         values = {again.open(one) for one in ones}
         words = again.words()
         assert (values, len(words), len(again.persons("x"))) in (({WORDS}, 0, 1), ({Closed.ERASED}, 1, 0))
         assert (folder / "vault.sqlite-wal").stat().st_size == 0
         again.close()
-        ends.add(f"{killed.returncode} {len(words)}")
-        if killed.returncode == 0:
+        ends.add(f"{ended} {len(words)}")
+        if ended == 0:
             break
     assert {"-9 0", "0 1"} <= ends
