@@ -75,6 +75,10 @@ class Cabinets:
             self.simulation.step(self.tick)
             self.tick += 1
 
+    def welcomed(self) -> bool:
+        """All have shaken both hands."""
+        return all(gateway.ready for gateway in self.field.gateways)
+
     def levels(self) -> list[float]:
         """The level (%) of each lamp."""
         return np.unique(self.simulation.lamps.level_pct.round(3)).tolist()
@@ -142,7 +146,7 @@ def test_lamps_follow_what_two_persons_set_when_the_post_is_dead(
     desk: Desk, cabinets: Cabinets, tmp_path: Path
 ) -> None:
     post = desk.post
-    together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
+    together(desk, cabinets, cabinets.welcomed, "the cabinets are in")
     assert cabinets.levels() == [70]
     assert agreed(desk, "", NEW).state == "in_force"
     (asked, in_force) = journaled(post, "programme")
@@ -167,7 +171,7 @@ def test_lamps_follow_what_two_persons_set_when_the_post_is_dead(
 def test_a_kernel_that_dies_before_it_is_sent_sends_it_afterwards(desk: Desk, cabinets: Cabinets) -> None:
     """The answer is out, so the programme is on disk; whatever dies then, each cabinet gets it, once."""
     post = desk.post
-    together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
+    together(desk, cabinets, cabinets.welcomed, "the cabinets are in")
     agreed(desk, "Voisine", NEW)
     post.kill("kernel", signal.SIGKILL)
     generation = post.status.generation
@@ -211,7 +215,7 @@ def test_whatever_is_killed_what_was_answered_is_taken_once_and_nothing_goes_bac
 ) -> None:
     rng, post, spool = random.Random(rounds), desk.post, tmp_path / "spool.sqlite"
     cabinets = Cabinets(post.run, post.city, spool)
-    together(desk, cabinets, lambda: post.edge("events").get("gateways") == 3, "the cabinets are in")
+    together(desk, cabinets, cabinets.welcomed, "the cabinets are in")
     taken = answered = 0
     for _ in range(rounds):
         agreed(desk, "Voisine", {"level_pct": rng.randint(50, 100)})
