@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SOURCES := $(wildcard core/_fast/*.pyx core/_fast/*.pxd core/_fast/*.h)
 ARGS ?=
 SECONDS := 60
+# Tests mostly wait for a post to do something: one more than there are cores.
+JOBS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help run test test-all test-checked fuzz lint bench build clean
 
@@ -14,11 +16,11 @@ help: ## list the targets
 run: build ## the living demo city, with its page; ARGS="--speed 20" and the like
 	@$(BIN)/ondijon demo $(ARGS)
 
-test: build $(VENV)/.test $(VENV)/.node ## the tests, in about three minutes; ARGS="tests/core -x" and the like
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: build $(VENV)/.test $(VENV)/.node ## the tests, in about three minutes; ARGS="tests/core -x", JOBS=0 for one process
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal $(ARGS)
 
-test-all: test-checked ## the tests, the slow ones too, and the native ones with bounds checks
-	@$(BIN)/python -m pytest $(ARGS)
+test-all: test test-checked ## the slow tests too, one after another, and the native ones with bounds checks
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-checked: build $(VENV)/.test $(VENV)/.node ## the native extensions' tests on a build with bounds checks
 	@mkdir -p build/checked
