@@ -44,7 +44,7 @@ class Desk:
         self._stopping = False
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._watch = people.Watch(people.path(run.data))
+        self._watch = people.watch(run.data)
         self._clock = run.clock()
         self._reception = Reception(
             self._watch.look,
