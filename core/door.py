@@ -78,6 +78,7 @@ class Door:
         self._knocks: dict[link.Knock, int] = {}
         self._told: dict[link.Knock, float] = {}
         self._looked = 0.0
+        self._looked_for_stranger = False
         self._trouble = ""
         if not curve:
             return
@@ -123,6 +124,7 @@ class Door:
         """Judge the handshakes that wait; return whether live keys are to be looked at anew."""
         if not self.curve:
             return False
+        self._looked_for_stranger = False
         for _ in range(HANDSHAKES_MAX):
             try:
                 request = self._zap.recv_multipart(zmq.DONTWAIT)
@@ -131,6 +133,7 @@ class Door:
             self._zap.send_multipart(self._judge(request))
         if time.monotonic() - self._looked < LOOK_S:
             return False
+        self._looked = time.monotonic()
         self._hear_failures()
         self._look()
         return True
@@ -141,8 +144,9 @@ class Door:
         public = credentials[0] if (version, domain, mechanism) == (b"1.0", DOMAIN, b"CURVE") else b""
         print_ = keys.fingerprint(public)
         key = self._watch.held.of_public(public)
-        if key is None:
-            # It may have been made a moment ago.
+        if key is None and not self._looked_for_stranger:
+            # It may have been made a moment ago. Once a turn: whoever knocks and knocks must not keep the door busy.
+            self._looked_for_stranger = True
             self._look()
             key = self._watch.held.of_public(public)
         why = self._refuse(key)
@@ -195,7 +199,6 @@ class Door:
     # -- the list
 
     def _look(self) -> None:
-        self._looked = time.monotonic()
         before, held = self._watch.held, self._watch.look()
         if held is not before:
             log.info("allow-list", keys=len(held.keys))
