@@ -258,6 +258,11 @@ def decoded(decoder: msgspec.msgpack.Decoder[Any], data: bytes, most: int = MESS
         raise WireError(f"not msgpack: {error}.", reason="malformed") from error
 
 
+def refused(error: WireError) -> Refused:
+    """What its sender is answered to bytes that are no message."""
+    return Refused(error.reason, error.what[:TEXT_MAX], error.next[:TEXT_MAX])
+
+
 def _nested(value: Any, deeper_than: int) -> bool:
     level = [value]
     for _ in range(deeper_than + 1):
