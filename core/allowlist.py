@@ -18,7 +18,7 @@ from core.clock import SECOND
 from core.errors import KeyFileError
 from core.kept import Kept, Watch
 from core.keys import FOLDER, Z85, KeyName, fingerprint, raw
-from core.person import ANY, Role
+from core.person import ANY, Role, communes
 from core.wire import Name
 
 FILE = "allowed.json"
@@ -68,11 +68,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     def communes(self, trade: str, verb: str) -> frozenset[str]:
         """Where a partner may see or ask for ``verb`` of ``trade``; ANY among them is everywhere."""
-        return frozenset(
-            role.commune
-            for role in self.rights
-            if role.trade in (trade, ANY) and (verb in role.verbs or ANY in role.verbs)
-        )
+        return communes(self.rights, trade, verb)
 
 
 class AllowList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):

@@ -20,7 +20,7 @@ from core.door import Caller
 from core.edge import Edge
 from core.egress import Egress, Subscriber, Told, everything
 from core.errors import WireError
-from core.partner_wire import Subscribe, Unsubscribe
+from core.partner_wire import Credit, Subscribe, Unsubscribe
 from core.person import ANY, Role
 from core.publication import Publication
 from core.register import Register
@@ -161,12 +161,11 @@ class PartnersEdge(Edge):
             subscriber is None
             or subscriber.cut is not None
             or self._callers[caller.route][0].key != caller.key
+            or (isinstance(message, Credit) and message.subscription != subscriber.number)
         ):
             raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
         if isinstance(message, Unsubscribe):
             self._forget(caller.route)
-        elif message.subscription != subscriber.number:
-            raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
         else:
             self._heard[caller.route] = time.monotonic()
             subscriber.grant(message)
