@@ -1,4 +1,4 @@
-"""What both edges share: the link to the kernel, the table of gateways, the loop, the orderly end.
+"""What the edges share: the link to the kernel, what peers say, the table of gateways, the loop, the orderly end.
 
 An edge owns listeners that face the network. Hostile bytes end here; it may be killed and started again
 at any time.
