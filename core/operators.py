@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from core.errors import WireError
+from core import wire
 from core.inventory import AssetChange, Microseconds
 from core.person import TOKEN_MAX
 from core.wire import TEXT_MAX, U63, Name, Refused, Zone
@@ -185,15 +185,9 @@ encode = msgspec.msgpack.Encoder().encode
 
 def decode_request(data: bytes) -> ChangeAssets | Asked | AskedPersonal:
     """What a tool asks. Raises WireError."""
-    try:
-        return _request.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(f"{error}.", reason="request", next="See core/operators.py.") from error
+    return wire.read(_request, data, "request", "See core/operators.py.")  # type: ignore[no-any-return]
 
 
 def decode_answer(data: bytes) -> Answer:
     """What the kernel answers. Raises WireError."""
-    try:
-        return _answer.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(f"{error}.", reason="answer") from error
+    return wire.read(_answer, data, "answer")  # type: ignore[no-any-return]
