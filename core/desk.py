@@ -10,12 +10,14 @@ import msgspec
 import numpy as np
 
 from core import programmes, proposals
+from core.alarm_desk import AlarmDesk
 from core.clock import SECOND, Now
 from core.commands import COMMAND, Approval, Commands, OpenCommand, TrackedCommand
 from core.errors import CityError
 from core.gate import Gate, Grant
 from core.operators import (
     TARGETS_MAX,
+    ActOnAlarms,
     Answer,
     Approve,
     Asked,
@@ -98,8 +100,11 @@ class _Waiting(msgspec.Struct):
 class Desk:
     """Takes one request at a time. Not thread-safe."""
 
-    def __init__(self, gate: Gate, commands: Commands, programmes: Programmes, login: Login) -> None:
+    def __init__(
+        self, gate: Gate, commands: Commands, programmes: Programmes, alarms: AlarmDesk, login: Login
+    ) -> None:
         self._gate = gate
+        self._alarms = alarms
         self._commands = commands
         self._programmes = programmes
         self._login = login
@@ -124,6 +129,12 @@ class Desk:
                 return self._approve(asked, person, now)
             case ReleaseAll():
                 return self._release_all(asked, person, now)
+            case ActOnAlarms():
+                answer = self._alarms.take(asked, person, self._gate.assets, now)
+                if isinstance(answer, Refusal):
+                    return _refused(asked, person.id, person.session, answer)
+                # What was done is told by the alarms' own events, with who did it and why.
+                return Decision(answer)
 
     def _refuse_time(self, asked: Asked, person: Person, now: Now) -> Refusal | None:
         key = person.session, asked.request
