@@ -12,7 +12,7 @@ import numpy as np
 from core import programmes, proposals
 from core.alarm_desk import AlarmDesk
 from core.clock import SECOND, Now
-from core.commands import COMMAND, Approval, Commands, OpenCommand, TrackedCommand
+from core.commands import COMMAND, Approval, Commands, Leased, TrackedCommand
 from core.errors import CityError
 from core.gate import Gate, Grant
 from core.operators import (
@@ -340,10 +340,19 @@ class Desk:
             elif waiting.programme is not None:
                 yield msgspec.structs.replace(waiting.programme, state="expired", refusal=missing)
 
-    def waiting(self) -> list[OpenCommand]:
-        """The commands that wait for a second person."""
+    def waiting(self) -> list[Leased]:
+        """The commands that wait for a second person, as their records tell them."""
         return [
-            OpenCommand(c.id, c.verb_name, c.by, "awaiting")
+            Leased(
+                c.id,
+                c.verb_name,
+                c.by,
+                c.state,
+                c.targets.astype("<u4").tobytes(),
+                c.person,
+                c.deadline,
+                c.lease_s,
+            )
             for c in (waiting.command for waiting in self._waiting.values())
             if c is not None
         ]
