@@ -34,7 +34,8 @@ from tests.live.conftest import Post
 pytestmark = pytest.mark.slow
 
 #: What was asked (docs/reliability.md): MiB of an edge, MiB that the kernel may grow by; how late an order may be, in
-#: times of what it is in calm or in ms, whichever is more: p99 of some 600 orders each, the sixth worst.
+#: times of what it is in calm or in ms, whichever is more. It is the p99 of a phase's 200 orders, and of the phases the
+#: median: what stalls the whole machine for a moment spoils one of them, a siege that is felt spoils all.
 EDGE_MIB, KERNEL_MIB, TIMES, LATE_MS = 256.0, 10.0, 2.0, 100.0
 
 #: Turns of calm and siege, how long (s) each is measured, and how many sightings there are a second.
@@ -136,7 +137,9 @@ class Sightings:
     def _look(self) -> None:
         now = time.monotonic()
         if now >= self._due:
-            sensor = self._noise.choice(list(self._lamp))
+            # Of two sightings that wait at one lamp the first order would answer both.
+            free = [sensor for sensor, lamp in self._lamp.items() if lamp not in self._seen]
+            sensor = self._noise.choice(free or list(self._lamp))
             self._seen[self._lamp[sensor]].append(self._due)
             self._post.present(sensor)
             self._due += self._noise.uniform(0.5, 1.5) / SIGHTINGS_S
@@ -155,33 +158,38 @@ def judge(post: Post, besieger: Besieger, record: Callable[[str, object], None])
     """Calm and siege in turns: what was asked holds while it lasts."""
     pids = {process.name: process.pid for process in post.supervisor.processes}
     before, sightings = mib(pids["kernel"]), Sightings(post)
-    calm, siege = [], []
+    phases: dict[str, list[list[tuple[float, float]]]] = {"calm": [], "siege": []}
     for _ in range(TURNS):
         turn(post, SETTLE_S)
-        calm += sightings.measure(PHASE_S)
+        phases["calm"].append(sightings.measure(PHASE_S))
         besieger.go()
         turn(post, SETTLE_S)
-        siege += sightings.measure(PHASE_S)
+        phases["siege"].append(sightings.measure(PHASE_S))
         besieger.rest()
+    late = {
+        name: float(np.median([np.percentile(ages, 99, 0)[0] for ages in of])) for name, of in phases.items()
+    }
     edges = {process.name: process.figures.rss_max_mib for process in post.supervisor.processes}
     grown = mib(pids["kernel"]) - before
-    figures = [np.percentile([age for age, _ in phase], (50, 99, 100)) for phase in (calm, siege)]
-    past = [np.percentile([age - to_step for age, to_step in phase], (50, 99)) for phase in (calm, siege)]
-    told = [
-        f"{name} {len(phase)} orders: p50 {p50:.0f}, p99 {p99:.0f}, worst {worst:.0f} ms; "
-        f"past the step p50 {past50:.0f}, p99 {past99:.0f} ms"
-        for name, phase, (p50, p99, worst), (past50, past99) in zip(
-            ("calm", "siege"), (calm, siege), figures, past, strict=True
-        )
-    ]
-    said = f"{told}, edges {[round(edges[name]) for name in EDGES]} MiB, kernel +{grown:.1f} MiB"
+    said = "; ".join(told(name, of, late[name]) for name, of in phases.items())
+    said += f"; edges {[round(edges[name]) for name in EDGES]} MiB, kernel +{grown:.1f} MiB"
     record("siege", said)
     assert max(edges[name] for name in EDGES) <= EDGE_MIB, said
     assert grown <= KERNEL_MIB, said
     assert all(process.figures.starts == 1 for process in post.supervisor.processes)
     assert all(gateway.statistics.handshakes == 2 for gateway in post.gateways)
     assert post.edge("telemetry")["lost"] == 0
-    assert figures[1][1] <= max(TIMES * figures[0][1], LATE_MS), said
+    assert late["siege"] <= max(TIMES * late["calm"], LATE_MS), said
+
+
+def told(name: str, phases: list[list[tuple[float, float]]], late: float) -> str:
+    """The figures of all phases of a kind, in ms."""
+    age, to_step = np.concatenate(phases).T
+    past = np.percentile(age - to_step, (50, 99))
+    return (
+        f"{name}: {len(age)} orders, p50 {np.median(age):.0f}, p99 {late:.0f}, worst {age.max():.0f}, "
+        f"of which past the step p50 {past[0]:.0f}, p99 {past[1]:.0f}"
+    )
 
 
 def test_five_thousand_connections_that_never_end_their_greeting(
