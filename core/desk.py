@@ -10,12 +10,14 @@ import msgspec
 import numpy as np
 
 from core import programmes, proposals
+from core.alarm_desk import AlarmDesk
 from core.clock import SECOND, Now
-from core.commands import COMMAND, Approval, Commands, OpenCommand, TrackedCommand
+from core.commands import COMMAND, Approval, Commands, Leased, TrackedCommand
 from core.errors import CityError
 from core.gate import Gate, Grant
 from core.operators import (
     TARGETS_MAX,
+    ActOnAlarms,
     Answer,
     Approve,
     Asked,
@@ -98,8 +100,11 @@ class _Waiting(msgspec.Struct):
 class Desk:
     """Takes one request at a time. Not thread-safe."""
 
-    def __init__(self, gate: Gate, commands: Commands, programmes: Programmes, login: Login) -> None:
+    def __init__(
+        self, gate: Gate, commands: Commands, programmes: Programmes, alarms: AlarmDesk, login: Login
+    ) -> None:
         self._gate = gate
+        self._alarms = alarms
         self._commands = commands
         self._programmes = programmes
         self._login = login
@@ -124,6 +129,12 @@ class Desk:
                 return self._approve(asked, person, now)
             case ReleaseAll():
                 return self._release_all(asked, person, now)
+            case ActOnAlarms():
+                answer = self._alarms.take(asked, person, self._gate.assets, now)
+                if isinstance(answer, Refusal):
+                    return _refused(asked, person.id, person.session, answer)
+                # What was done is told by the alarms' own events, with who did it and why.
+                return Decision(answer)
 
     def _refuse_time(self, asked: Asked, person: Person, now: Now) -> Refusal | None:
         key = person.session, asked.request
@@ -329,10 +340,19 @@ class Desk:
             elif waiting.programme is not None:
                 yield msgspec.structs.replace(waiting.programme, state="expired", refusal=missing)
 
-    def waiting(self) -> list[OpenCommand]:
-        """The commands that wait for a second person."""
+    def waiting(self) -> list[Leased]:
+        """The commands that wait for a second person, as their records tell them."""
         return [
-            OpenCommand(c.id, c.verb_name, c.by, "awaiting")
+            Leased(
+                c.id,
+                c.verb_name,
+                c.by,
+                c.state,
+                c.targets.astype("<u4").tobytes(),
+                c.person,
+                c.deadline,
+                c.lease_s,
+            )
             for c in (waiting.command for waiting in self._waiting.values())
             if c is not None
         ]

@@ -20,7 +20,7 @@ import structlog
 import zmq
 
 from core import allowlist, keys, link
-from core.allowlist import Key, Watch
+from core.allowlist import Key
 from core.wire import TEXT_MAX
 
 log = structlog.get_logger()
@@ -72,12 +72,13 @@ class Door:
     ) -> None:
         self.curve = curve
         self._context, self._role, self._count = context, role, count
-        self._watch = Watch(allowlist.path(data))
+        self._watch = allowlist.watch(data)
         self._ports: set[int] = set()
         self._monitors: list[tuple[zmq.Socket[bytes], zmq.Socket[bytes]]] = []
         self._knocks: dict[link.Knock, int] = {}
         self._told: dict[link.Knock, float] = {}
         self._looked = 0.0
+        self._looked_for_stranger = False
         self._trouble = ""
         if not curve:
             return
@@ -123,6 +124,7 @@ class Door:
         """Judge the handshakes that wait; return whether live keys are to be looked at anew."""
         if not self.curve:
             return False
+        self._looked_for_stranger = False
         for _ in range(HANDSHAKES_MAX):
             try:
                 request = self._zap.recv_multipart(zmq.DONTWAIT)
@@ -131,6 +133,7 @@ class Door:
             self._zap.send_multipart(self._judge(request))
         if time.monotonic() - self._looked < LOOK_S:
             return False
+        self._looked = time.monotonic()
         self._hear_failures()
         self._look()
         return True
@@ -140,11 +143,12 @@ class Door:
         version, number, domain, _, _, mechanism, *credentials = request[at + 1 :]
         public = credentials[0] if (version, domain, mechanism) == (b"1.0", DOMAIN, b"CURVE") else b""
         print_ = keys.fingerprint(public)
-        key = self._watch.list.of_public(public)
-        if key is None:
-            # It may have been made a moment ago.
+        key = self._watch.held.of_public(public)
+        if key is None and not self._looked_for_stranger:
+            # It may have been made a moment ago. Once a turn: whoever knocks and knocks must not keep the door busy.
+            self._looked_for_stranger = True
             self._look()
-            key = self._watch.list.of_public(public)
+            key = self._watch.held.of_public(public)
         why = self._refuse(key)
         if why is not None:
             self._knock(why, print_, key.name if key else "")
@@ -162,7 +166,7 @@ class Door:
 
     def key(self, fingerprint: str) -> Key | None:
         """The key of this fingerprint, while it may be here."""
-        key = self._watch.list.by_fingerprint.get(fingerprint)
+        key = self._watch.held.by_fingerprint.get(fingerprint)
         return key if key is not None and self._refuse(key) is None else None
 
     def caller(self, route: bytes, message: zmq.Frame) -> Caller | None:
@@ -195,11 +199,11 @@ class Door:
     # -- the list
 
     def _look(self) -> None:
-        self._looked = time.monotonic()
-        if self._watch.look():
-            log.info("allow-list", keys=len(self._watch.list.keys))
+        before, held = self._watch.held, self._watch.look()
+        if held is not before:
+            log.info("allow-list", keys=len(held.keys))
         if self._watch.trouble and self._watch.trouble != self._trouble:
-            log.error("allow-list", what=self._watch.trouble, held=len(self._watch.list.keys))
+            log.error("allow-list", what=self._watch.trouble, held=len(held.keys))
         self._trouble = self._watch.trouble
 
     # -- who was turned away

@@ -1,4 +1,4 @@
-"""What both edges share: the link to the kernel, the table of gateways, the loop, the orderly end.
+"""What the edges share: the link to the kernel, what peers say, the table of gateways, the loop, the orderly end.
 
 An edge owns listeners that face the network. Hostile bytes end here; it may be killed and started again
 at any time.
@@ -34,6 +34,9 @@ COUNT_MAX = 1 << 62
 
 #: Messages of the kernel that one turn hears at most: what is to be done of them comes in between.
 KERNEL_MAX = 1000
+
+#: Messages of peers that one turn hears from a socket at most.
+HEAR_MAX = 1000
 
 #: The loop turns at least this often, in ms.
 TURN_MS = 100
@@ -221,11 +224,11 @@ class Edge:
         """This edge's counters."""
         return link.Counters(self.name, dict(self.counts), sessions=len(self.peers))
 
-    # -- the gateways
+    # -- the peers
 
-    def hear(self, socket: zmq.Socket[bytes], most: int = 1000) -> None:
-        """Take gateways' control messages; one that is not a message is counted and answered."""
-        for _ in range(most):
+    def hear(self, socket: zmq.Socket[bytes]) -> None:
+        """Take what peers say; one that is not a message is counted and answered."""
+        for _ in range(HEAR_MAX):
             try:
                 frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
             except zmq.Again:
@@ -237,24 +240,30 @@ class Edge:
             if len(frames) != 2:
                 self.count("refused_multipart")
                 continue
-            data = frames[1].bytes
             try:
-                self.on_message(socket, caller, data, wire.decode_from_gateway(data))
+                self.on_data(socket, caller, frames[1].bytes)
             except WireError as error:
                 self.count(f"refused_{error.reason}")
-                self.answer(
-                    socket, caller.route, wire.Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next)
-                )
+                self.send(socket, caller.route, wire.encode(wire.refused(error)))
+
+    def on_data(self, socket: zmq.Socket[bytes], caller: Caller, data: bytes) -> None:
+        """What one peer said. Raises WireError for what makes no sense here."""
+        self.on_message(socket, caller, data, wire.decode_from_gateway(data))
 
     def on_message(
         self, socket: zmq.Socket[bytes], caller: Caller, data: bytes, message: wire.FromGateway
     ) -> None:
-        """One decoded message. Raises WireError for one that makes no sense here."""
+        """What one gateway said, decoded. Raises WireError for what makes no sense here."""
         raise NotImplementedError
 
-    def answer(self, socket: zmq.Socket[bytes], route: bytes, message: wire.ToGateway | bytes) -> bool:
+    # -- the gateways
+
+    def answer(self, socket: zmq.Socket[bytes], route: bytes, message: wire.ToGateway) -> bool:
+        """Send a message; False where the peer is gone or too slow."""
+        return self.send(socket, route, wire.encode(message))
+
+    def send(self, socket: zmq.Socket[bytes], route: bytes, data: bytes) -> bool:
         """Send to a gateway; False where it is gone or too slow, which is counted."""
-        data = message if isinstance(message, bytes) else wire.encode(message)
         try:
             socket.send_multipart([route, data], zmq.DONTWAIT)
         except zmq.Again:

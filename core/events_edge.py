@@ -54,7 +54,7 @@ class EventsEdge(Edge):
                 self._keep(gateway, data)
             elif peer is None:
                 self.count("away")
-            elif self.answer(self.gateways, peer.caller.route, data):
+            elif self.send(self.gateways, peer.caller.route, data):
                 self.count("told")
 
     def _keep(self, gateway: str, data: bytes) -> None:
@@ -73,7 +73,7 @@ class EventsEdge(Edge):
             assert self.register is not None
             self.answer(socket, caller.route, self.register.welcome(message.gateway, 0, self.boot))
             for kept in self._kept.pop(message.gateway, ()):
-                self.count("told", self.answer(socket, caller.route, kept))
+                self.count("told", self.send(socket, caller.route, kept))
         elif isinstance(message, wire.Beat):
             known = self.known(caller) is not None and not self.peer_of(caller)[1].outdated
             self.answer(socket, caller.route, wire.BeatBack(self.boot, known))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core import allowlist
-from core.allowlist import AllowList, Key, Watch
+from core.allowlist import AllowList, Key
 from core.clock import SECOND
 from core.config import SecurityConfig
 from core.keyring import DAY
@@ -24,7 +24,7 @@ class Expiring:
     """Follows a post's allow-list."""
 
     def __init__(self, data: Path, security: SecurityConfig) -> None:
-        self._watch = Watch(allowlist.path(data)) if security.curve else None
+        self._watch = allowlist.watch(data) if security.curve else None
         self._warn = security.warn_days * DAY
         self._looked = 0.0
         self._soon: list[Key] = []
@@ -33,8 +33,7 @@ class Expiring:
         """The alarm and what it says, while a key expires soon and nothing stands beside it."""
         if self._watch is not None and time.monotonic() - self._looked > LOOK_S:
             self._looked = time.monotonic()
-            self._watch.look()
-            self._soon = soon(self._watch.list, allowlist.now(), self._warn)
+            self._soon = soon(self._watch.look(), allowlist.now(), self._warn)
         if not self._soon:
             return []
         names = [key.name for key in self._soon]

@@ -364,7 +364,7 @@ class Intake(threading.Thread):
                 request = operators.decode_request(data)
             except WireError as error:
                 self.counts["requests_refused"] += 1
-                self._answer(asker, wire.Refused(error.reason, error.what[: wire.TEXT_MAX], error.next))
+                self._answer(asker, wire.refused(error))
                 continue
             with self._lock:
                 if isinstance(request, operators.ChangeAssets):

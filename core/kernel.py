@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from core import deliveries, inventory, programmes, state, vocabulary, wire
+from core.alarm_desk import AlarmDesk
 from core.alarm_state import Change
 from core.alarms import POST_ASSET, Alarms
 from core.assets import NONE
@@ -73,11 +74,12 @@ class Kernel:
         self.commands = Commands(generation, self.numbering.verbs, len(city.assets))
         self.programmes = Programmes(declarations, self.gate)
         self.deliveries = Deliveries(self.programmes, city.assets)
-        self.desk = Desk(self.gate, self.commands, self.programmes, login or Login())
         alarms = {kind.code: (kind, d.name) for d in declarations for kind in d.alarms}
         own = (*vocabulary.ALARMS, *vocabulary.NETWORK.values())
         alarms |= {kind.code: (kind, vocabulary.POST) for kind in own}
         self.alarms = Alarms(alarms, Topology(city.assets))
+        alarm_desk = AlarmDesk(self.alarms, city.communes.names)
+        self.desk = Desk(self.gate, self.commands, self.programmes, alarm_desk, login or Login())
         self.availability = Availability(len(city.assets))
         self.clocks = JobClocks()
         self.counts = {

@@ -55,7 +55,7 @@ def new(
             now,
             speaks_for=tuple(speaks_for) or ((name,) if role == allowlist.GATEWAY else ()),
             rights=tuple(rights),
-            expires=0 if days is None else now + int(days * DAY),
+            expires=_end(now, days),
         )
         each.append(_sound(key))
         keys.write(file, mine)
@@ -76,11 +76,14 @@ def rotate(data: Path, file: Path, name: str, *, days: float | None = None, grac
         for key in old:
             ends = min(key.expires or end, end)
             each[each.index(key)] = msgspec.structs.replace(key, expires=ends)
-        expires = 0 if days is None else now + int(days * DAY)
-        key = msgspec.structs.replace(old[-1], public=mine.public, created=now, expires=expires)
+        key = msgspec.structs.replace(old[-1], public=mine.public, created=now, expires=_end(now, days))
         each.append(_sound(key))
         keys.write(file, mine)
     return key
+
+
+def _end(now: int, days: float | None) -> int:
+    return 0 if days is None else now + int(days * DAY)
 
 
 def _sound(key: Key) -> Key:

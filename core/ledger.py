@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from core import journal
+from core import journal, whole
 from core.journal import Record
 
 #: The kind of record, and the folder beside the journal.
@@ -71,18 +70,10 @@ def write(source: Path, first: int, through: int, head: bytes, dropped: list[str
     finally:
         db.close()
     digest = hashlib.sha256(new.read_bytes()).hexdigest()
-    _sync(new)
+    whole.sync(new)
     new.rename(path)
-    _sync(folder)
+    whole.sync(folder)
     return Truncated(first, through, base64.b64encode(head).decode(), path.name, digest, records, dropped)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _free(path: Path) -> Path:

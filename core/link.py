@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
+from core import wire
 from core.alarm_state import AlarmRows
 from core.errors import WireError
 from core.wire import TEXT_MAX
@@ -219,23 +220,15 @@ _from_edge = msgspec.msgpack.Decoder(FromEdge)
 _to_edge = msgspec.msgpack.Decoder(ToEdge)
 encode = msgspec.msgpack.Encoder().encode
 
-_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-
 
 def decode_from_edge(data: bytes) -> FromEdge:
     """What an edge said. Raises WireError: the edge is not trusted."""
-    try:
-        return _from_edge.decode(data)  # type: ignore[no-any-return]
-    except _UNREADABLE as error:
-        raise WireError(f"{error}.", reason="edge_message") from error
+    return wire.read(_from_edge, data, "edge_message")  # type: ignore[no-any-return]
 
 
 def decode_to_edge(data: bytes) -> ToEdge:
     """What the kernel said to an edge. Raises WireError."""
-    try:
-        return _to_edge.decode(data)  # type: ignore[no-any-return]
-    except _UNREADABLE as error:
-        raise WireError(f"{error}.", reason="kernel_message") from error
+    return wire.read(_to_edge, data, "kernel_message")  # type: ignore[no-any-return]
 
 
 def create_memory(slots: int) -> int:

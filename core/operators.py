@@ -6,11 +6,11 @@ in the run's folder; who may command says the person's token in each request.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from core.errors import WireError
+from core import wire
 from core.inventory import AssetChange, Microseconds
 from core.person import TOKEN_MAX
 from core.wire import TEXT_MAX, U63, Name, Refused, Zone
@@ -24,6 +24,12 @@ Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
 #: Targets of one command.
 TARGETS_MAX = 100_000
+
+#: Alarms of one request: a person who acts on more acts on a group.
+ALARMS_MAX = 100
+
+#: An asset, or nothing for the post itself.
+AssetId = Annotated[str, msgspec.Meta(max_length=120)]
 
 
 class ChangeAssets(
@@ -94,6 +100,27 @@ class ReleaseAll(Request, frozen=True, kw_only=True, tag="release_all"):
     """End all leases in ``zone`` (a commune; empty: everywhere). One person always may."""
 
     zone: Zone = ""
+
+
+class ActOnAlarms(Request, frozen=True, kw_only=True, tag="act_on_alarms"):
+    """Do something of alarms, each an asset's id (empty: the post itself) and a code; or acknowledge a ``group``.
+
+    ``shelve`` needs ``seconds`` and a ``reason``, ``take_out_of_service`` a ``reason``.
+    """
+
+    act: Literal["acknowledge", "shelve", "unshelve", "take_out_of_service", "put_into_service"]
+    alarms: Annotated[tuple[tuple[AssetId, Name], ...], msgspec.Meta(max_length=ALARMS_MAX)] = ()
+    group: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    reason: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
+
+
+class AlarmsActedOn(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="alarms_acted_on", tag_field="type"
+):
+    """It is in the journal, and had an effect on so many alarms."""
+
+    alarms: int
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -174,9 +201,18 @@ class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rel
     targets: int
 
 
-Asked = Propose | ProposeProgramme | Approve | ReleaseAll
+Asked = Propose | ProposeProgramme | Approve | ReleaseAll | ActOnAlarms
 AskedPersonal = ReadPersonal | ErasePersonal | OpenPersonal
-Answer = ChangesTaken | CommandTaken | Released | PersonalRead | PersonalErased | PersonalOpened | Refused
+Answer = (
+    ChangesTaken
+    | CommandTaken
+    | Released
+    | AlarmsActedOn
+    | PersonalRead
+    | PersonalErased
+    | PersonalOpened
+    | Refused
+)
 
 _request = msgspec.msgpack.Decoder(ChangeAssets | Asked | AskedPersonal)
 _answer = msgspec.msgpack.Decoder(Answer)
@@ -185,15 +221,9 @@ encode = msgspec.msgpack.Encoder().encode
 
 def decode_request(data: bytes) -> ChangeAssets | Asked | AskedPersonal:
     """What a tool asks. Raises WireError."""
-    try:
-        return _request.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(f"{error}.", reason="request", next="See core/operators.py.") from error
+    return wire.read(_request, data, "request", "See core/operators.py.")  # type: ignore[no-any-return]
 
 
 def decode_answer(data: bytes) -> Answer:
     """What the kernel answers. Raises WireError."""
-    try:
-        return _answer.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(f"{error}.", reason="answer") from error
+    return wire.read(_answer, data, "answer")  # type: ignore[no-any-return]

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from core import wire
-from core.errors import WireError
 from core.person import ANY
 from core.wire import U32, U63, Code, Name, Text
 
@@ -129,8 +128,3 @@ def decode_from_partner(data: bytes) -> FromPartner:
 def decode_to_partner(data: bytes) -> ToPartner:
     """What the edge said to a partner. Raises WireError with the reason to count."""
     return wire.decoded(_to_partner, data, MESSAGE_MAX)  # type: ignore[no-any-return]
-
-
-def refusal(error: WireError) -> Refused:
-    """What a partner is answered."""
-    return Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next[: wire.TEXT_MAX])

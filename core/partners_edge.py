@@ -20,7 +20,7 @@ from core.door import Caller
 from core.edge import Edge
 from core.egress import Egress, Subscriber, Told, everything
 from core.errors import WireError
-from core.partner_wire import Subscribe, Unsubscribe
+from core.partner_wire import Credit, Subscribe, Unsubscribe
 from core.person import ANY, Role
 from core.publication import Publication
 from core.register import Register
@@ -43,8 +43,7 @@ SUBSCRIBE_S = 1.0
 #: Connections that follow under one key at most: who has it must not take all the places.
 KEY_MAX = 8
 
-#: Messages that one turn hears from partners, and sends to each, at most.
-HEAR_MAX = 1000
+#: Messages that one turn sends to a partner at most.
 SEND_MAX = 100
 
 #: The flags as plain numbers: to combine zmq's own costs as much as half a send.
@@ -127,7 +126,7 @@ class PartnersEdge(Edge):
         """Tell what this turn heard: where the edge is behind, several steps go out as one."""
         changes, self._gathered = self._gathered, []
         for subscriber, message, done in self.egress.tell(changes, *self._stands_for):
-            self._send(subscriber, message, done)
+            self._deliver(subscriber, message, done)
         self._look_who_waits()
 
     def _look_who_waits(self) -> None:
@@ -146,30 +145,13 @@ class PartnersEdge(Edge):
         if self._gathered:
             self._tell()
         if self.partners in ready:
-            self._hear_partners()
+            self.hear(self.partners)
         for route in list(self._pending):
             self._pump(route)
 
-    def _hear_partners(self) -> None:
-        for _ in range(HEAR_MAX):
-            try:
-                frames = self.partners.recv_multipart(zmq.DONTWAIT, copy=False)
-            except zmq.Again:
-                return
-            caller = self.door.caller(frames[0].bytes, frames[-1])
-            if caller is None:
-                self.count("refused_ended")
-                continue
-            if len(frames) != 2:
-                self.count("refused_multipart")
-                continue
-            try:
-                self._on_partner(caller, partner_wire.decode_from_partner(frames[1].bytes))
-            except WireError as error:
-                self.count(f"refused_{error.reason}")
-                self._say(caller.route, partner_wire.encode(partner_wire.refusal(error)))
-
-    def _on_partner(self, caller: Caller, message: partner_wire.FromPartner) -> None:
+    def on_data(self, socket: zmq.Socket[bytes], caller: Caller, data: bytes) -> None:
+        """What one partner said. Raises WireError for what makes no sense here."""
+        message = partner_wire.decode_from_partner(data)
         if isinstance(message, Subscribe):
             self._subscribe(caller, message)
             return
@@ -179,12 +161,11 @@ class PartnersEdge(Edge):
             subscriber is None
             or subscriber.cut is not None
             or self._callers[caller.route][0].key != caller.key
+            or (isinstance(message, Credit) and message.subscription != subscriber.number)
         ):
             raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
         if isinstance(message, Unsubscribe):
             self._forget(caller.route)
-        elif message.subscription != subscriber.number:
-            raise WireError("there is no such subscription.", reason="no_subscription", next="Subscribe.")
         else:
             self._heard[caller.route] = time.monotonic()
             subscriber.grant(message)
@@ -261,7 +242,7 @@ class PartnersEdge(Edge):
         if time.monotonic() < self._blocked.get(route, 0.0):
             return
         if subscriber.cut is not None:
-            if self._say(route, partner_wire.encode(subscriber.cut)):
+            if self.send(self.partners, route, partner_wire.encode(subscriber.cut)):
                 self._forget(route)
             return
         for _ in range(SEND_MAX):
@@ -269,25 +250,25 @@ class PartnersEdge(Edge):
             if found is None:
                 self._pending.discard(route)
                 return
-            if not self._send(subscriber, *found):
+            if not self._deliver(subscriber, *found):
                 return
         # More is ready to go: the next turn waits for nothing.
         self._busy = True
 
-    def _send(self, subscriber: Subscriber, message: bytes, done: Callable[[], None]) -> bool:
+    def _deliver(self, subscriber: Subscriber, message: bytes, done: Callable[[], None]) -> bool:
         if time.monotonic() < self._blocked.get(subscriber.route, 0.0):
             return False
-        if not self._say(subscriber.route, message):
+        if not self.send(self.partners, subscriber.route, message):
             return False
         self.count("messages")
         done()
         return True
 
-    def _say(self, route: bytes, message: bytes) -> bool:
+    def send(self, socket: zmq.Socket[bytes], route: bytes, data: bytes) -> bool:
         """Send to a partner; one that takes nothing is tried again later, one that is gone is forgotten."""
         try:
-            self.partners.send(route, _MORE)
-            self.partners.send(message, _LAST)
+            socket.send(route, _MORE)
+            socket.send(data, _LAST)
         except zmq.Again:
             self.count("partner_slow")
             self._blocked[route] = time.monotonic() + AGAIN_S
@@ -320,7 +301,9 @@ class PartnersEdge(Edge):
             self._beat = now
             for subscriber in list(self.egress.subscribers.values()):
                 if subscriber.cut is None:
-                    self._say(subscriber.route, self.egress.heartbeat(subscriber, self._clock.utc()))
+                    self.send(
+                        self.partners, subscriber.route, self.egress.heartbeat(subscriber, self._clock.utc())
+                    )
         self._took()
         self.tell_figures()
 

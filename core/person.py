@@ -7,7 +7,7 @@ holds the public key alone: a broken page can act only as people who are logged 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +39,15 @@ class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verbs: Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)]
 
 
+def communes(roles: Iterable[Role], trade: str, verb: str) -> frozenset[str]:
+    """Where ``roles`` together allow ``verb`` of ``trade``; ANY among them is everywhere."""
+    return frozenset(
+        role.commune
+        for role in roles
+        if role.trade in (trade, ANY) and (verb in role.verbs or ANY in role.verbs)
+    )
+
+
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody who is logged in: ``session`` differs at each login, ``expires`` is µs of city time (utc)."""
 
@@ -50,11 +59,7 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def communes(self, trade: str, verb: str) -> frozenset[str]:
         """Where this person may ask for ``verb`` of ``trade``; ANY among them is everywhere."""
-        return frozenset(
-            role.commune
-            for role in self.roles
-            if role.trade in (trade, ANY) and (verb in role.verbs or ANY in role.verbs)
-        )
+        return communes(self.roles, trade, verb)
 
 
 _decode = msgspec.msgpack.Decoder(Person).decode

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from core.errors import WireError
+from core import wire
 from core.person import TOKEN_MAX
 from core.wire import Name, Refused
 
@@ -64,15 +64,9 @@ encode = msgspec.msgpack.Encoder().encode
 
 def decode_asked(data: bytes) -> Asked:
     """What is asked. Raises WireError."""
-    try:
-        return _asked.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(f"{error}.", reason="request", next="See core/session.py.") from error
+    return wire.read(_asked, data, "request", "See core/session.py.")  # type: ignore[no-any-return]
 
 
 def decode_answer(data: bytes) -> Answer:
     """What is answered. Raises WireError."""
-    try:
-        return _answer.decode(data)  # type: ignore[no-any-return]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise WireError(f"{error}.", reason="answer") from error
+    return wire.read(_answer, data, "answer")  # type: ignore[no-any-return]

@@ -39,8 +39,8 @@ class Again(msgspec.Struct, frozen=True):
 class Tail(msgspec.Struct):
     """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
 
-    ``alarms`` holds all their changes in order, each with its utc µs; ``leased`` what persons were given, by command;
-    ``programmes`` those that came in force, in order.
+    ``alarms`` holds all their changes in order, each with its utc µs; ``leased`` what persons were given, by command,
+    in the order in which it was given; ``programmes`` those that came in force, in order.
     """
 
     again: list[Again] = []
@@ -94,7 +94,8 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
     after, step = (snapshot.after, snapshot.step) if snapshot else (0, -1)
     tail = Tail()
     if snapshot:
-        tail.commands = {command.id: command for command in snapshot.commanding.open}
+        stored = snapshot.commanding
+        tail.commands = {command.id: command for command in (*stored.open, *stored.waiting)}
         tail.places = dict(snapshot.places)
     waiting: dict[int, bytes] = {}
     for seq, record in journal.read(after):
@@ -126,7 +127,9 @@ def _take_command(record: Record, tail: Tail) -> None:
             sent = msgspec.structs.replace(tail.commands[approved.command], state="sent")
             tail.commands[approved.command] = sent
             if isinstance(sent, Leased):
-                tail.leased[approved.command] = sent
+                # It was given now, not when it was asked.
+                tail.leased.pop(sent.id, None)
+                tail.leased[sent.id] = sent
 
 
 def _take(

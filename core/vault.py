@@ -24,7 +24,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core import sealed
+from core import sealed, whole
 from core.clock import SECOND
 from core.declaration import Retention
 from core.errors import VaultError
@@ -350,11 +350,7 @@ def _add_master(path: Path, key: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    whole.sync(path.parent)
 
 
 def _id(key: bytes) -> bytes:

@@ -126,7 +126,7 @@ class FieldEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="e
         """``data``, decoded. Raises WireError where it is no map, or nested deeper than DEPTH_MAX."""
         try:
             fields = _event_data.decode(self.data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise WireError(f"an event's data: {error}.", reason="bad_data") from error
         if _nested(fields, DEPTH_MAX):
             raise WireError(f"an event's data is nested over {DEPTH_MAX} deep.", reason="bad_data")
@@ -231,6 +231,9 @@ _to_gateway = msgspec.msgpack.Decoder(ToGateway)
 _event_data = msgspec.msgpack.Decoder(dict[str, Any])
 encode = msgspec.msgpack.Encoder().encode
 
+#: What a decoder raises.
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
 
 def decode_from_gateway(data: bytes) -> FromGateway:
     """What a gateway said. Raises WireError with the reason to count."""
@@ -254,8 +257,21 @@ def decoded(decoder: msgspec.msgpack.Decoder[Any], data: bytes, most: int = MESS
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise WireError(f"{error}.", reason="mistyped") from error
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"not msgpack: {error}.", reason="malformed") from error
+
+
+def read(decoder: msgspec.msgpack.Decoder[Any], data: bytes, reason: str, next: str = "") -> Any:
+    """A message of this machine's own processes and tools. Raises WireError with ``reason``."""
+    try:
+        return decoder.decode(data)
+    except _UNREADABLE as error:
+        raise WireError(f"{error}.", reason=reason, next=next) from error
+
+
+def refused(error: WireError) -> Refused:
+    """What its sender is answered to bytes that are no message."""
+    return Refused(error.reason, error.what[:TEXT_MAX], error.next[:TEXT_MAX])
 
 
 def _nested(value: Any, deeper_than: int) -> bool:

@@ -11,9 +11,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import zmq
@@ -51,6 +52,7 @@ SILENCE_S = wire.HEARTBEATS_MISSED * wire.HEARTBEAT_S
 AGAIN_S = 1.0
 
 Key = tuple[str, str, str]
+C = TypeVar("C", bound=zmq.Context[Any])
 
 
 class Statistics(msgspec.Struct):
@@ -192,23 +194,11 @@ class Follower:
         self._asked = max(self._asked, now - AGAIN_S)
 
 
-class _Socket:
-    """A DEALER to the partners' edge."""
+class _Face(Generic[C]):
+    """What both faces share: a DEALER to the partners' edge, and the follower of what comes there."""
 
-    def __init__(self, context: zmq.Context[Any], endpoint: str, key: ClientKey | Path | None) -> None:
-        self.socket: Any = context.socket(zmq.DEALER)
-        limit(self.socket, queue=MESSAGES, message=partner_wire.MESSAGE_MAX)
-        if isinstance(key, Path):
-            key = key_files.read(key)
-        if key is not None:
-            key.secure(self.socket)
-        # What is asked while there is no connection would all be asked at once when there is.
-        self.socket.set(zmq.IMMEDIATE, 1)
-        dial(self.socket, endpoint)
-
-
-class Partner(_Socket):
-    """Follows the post at ``endpoint`` under ``key`` (a key or its file). Not thread-safe. A context manager."""
+    #: The kind of context that its socket needs.
+    _contexts: type[C]
 
     def __init__(
         self,
@@ -217,11 +207,19 @@ class Partner(_Socket):
         topics: Sequence[str] = TOPICS,
         trades: Sequence[str] = (ANY,),
         communes: Sequence[str] = (ANY,),
-        context: zmq.Context[Any] | None = None,
+        context: C | None = None,
         **credit: int,
     ) -> None:
-        super().__init__(context or zmq.Context.instance(), endpoint, key)
         self.follower = Follower(topics, trades, communes, **credit)
+        if isinstance(key, Path):
+            key = key_files.read(key)
+        self.socket: Any = (context or self._contexts.instance()).socket(zmq.DEALER)
+        limit(self.socket, queue=MESSAGES, message=partner_wire.MESSAGE_MAX)
+        if key is not None:
+            key.secure(self.socket)
+        # What is asked while there is no connection would all be asked at once when there is.
+        self.socket.set(zmq.IMMEDIATE, 1)
+        dial(self.socket, endpoint)
 
     @property
     def rows(self) -> dict[Key, Change]:
@@ -232,6 +230,16 @@ class Partner(_Socket):
     def whole(self) -> bool:
         """The snapshot has come, and nothing is missing since."""
         return self.follower.whole
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close(100)
+
+
+class Partner(_Face[zmq.Context[Any]]):
+    """Follows the post at ``endpoint`` under ``key`` (a key or its file). Not thread-safe. A context manager."""
+
+    _contexts = zmq.Context
 
     def turn(self, timeout_s: float = 0.0) -> list[Change]:
         """Do what is due, wait at most ``timeout_s`` for something; return what changed, in order."""
@@ -255,10 +263,6 @@ class Partner(_Socket):
             except zmq.Again:
                 return
 
-    def close(self) -> None:
-        """Close the socket."""
-        self.socket.close(100)
-
     def __enter__(self) -> Partner:
         return self
 
@@ -268,32 +272,15 @@ class Partner(_Socket):
         self.close()
 
 
-class AsyncPartner(_Socket):
+class AsyncPartner(_Face[zmq.asyncio.Context]):
     """The same under asyncio: ``async with AsyncPartner(...) as partner: async for change in partner: ...``"""
 
-    def __init__(
-        self,
-        endpoint: str,
-        key: ClientKey | Path | None = None,
-        topics: Sequence[str] = TOPICS,
-        trades: Sequence[str] = (ANY,),
-        communes: Sequence[str] = (ANY,),
-        context: zmq.asyncio.Context | None = None,
-        **credit: int,
-    ) -> None:
-        super().__init__(context or zmq.asyncio.Context.instance(), endpoint, key)
-        self.follower = Follower(topics, trades, communes, **credit)
-        self._changes: deque[Change] = deque()
+    _contexts = zmq.asyncio.Context
 
-    @property
-    def rows(self) -> dict[Key, Change]:
-        """The present by (topic, name, key)."""
-        return self.follower.rows
-
-    @property
-    def whole(self) -> bool:
-        """The snapshot has come, and nothing is missing since."""
-        return self.follower.whole
+    @cached_property
+    def _changes(self) -> deque[Change]:
+        """What came and was not taken yet."""
+        return deque()
 
     def __aiter__(self) -> AsyncIterator[Change]:
         return self
@@ -325,7 +312,3 @@ class AsyncPartner(_Socket):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.socket.close(100)

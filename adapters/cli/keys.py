@@ -6,18 +6,16 @@ import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from adapters.cli.top import PIPE_WIDTH
+from adapters.cli import options, screen
+from adapters.cli.role import RoleType, written
 from core import allowlist, keyring
 from core.allowlist import Key
 from core.clock import SECOND
-from core.errors import KeyFileError
 from core.person import Role
 
 _PATH = click.Path(path_type=Path)
-_data = click.option("--data", required=True, type=_PATH, help="The `data` folder of the post.")
 
 
 @click.group()
@@ -38,7 +36,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@_data
+@options.data
 @click.option(
     "--role",
     type=click.Choice(["gateway", "partner"]),
@@ -57,21 +55,17 @@ def keys() -> None:
     "--right",
     "rights",
     multiple=True,
-    metavar="TRADE:COMMUNE:VERB,...",
+    type=RoleType(),
     help="What a partner may see and ask for; * is every one. Again for more.",
 )
-@click.option(
-    "--days",
-    type=click.FloatRange(min=0, min_open=True),
-    help="It ends by itself after so long; by default never.",
-)
+@options.days
 @click.option("--out", type=_PATH, help="Where the key file goes; by default NAME.key here.")
 def new(
     name: str,
     data: Path,
     role: str,
     speaks_for: tuple[str, ...],
-    rights: tuple[str, ...],
+    rights: tuple[Role, ...],
     days: float | None,
     out: Path | None,
 ) -> None:
@@ -84,7 +78,7 @@ def new(
     Examples:
       ondijon keys new gw-U0001 --data data
       ondijon keys new concentrator-7 --for gw-1 --for gw-2 --days 365 --data data
-      ondijon keys new history --role partner --right 'lighting:*:see' --data data
+      ondijon keys new history --role partner --right 'lighting:*:view,alarm' --data data
     """
     if role == "partner" and speaks_for:
         raise click.UsageError("a partner speaks for no gateway: leave --for out.")
@@ -97,14 +91,14 @@ def new(
         name,
         "partner" if role == "partner" else "gateway",
         speaks_for=speaks_for,
-        rights=[_role(right) for right in rights],
+        rights=rights,
         days=days,
     )
     click.echo(f"{file}: the key of {name}, {key.fingerprint}{_until(key)}.")
 
 
 @keys.command("list")
-@_data
+@options.data
 @click.option("--all", "everything", is_flag=True, help="Those that ended, too.")
 def show(data: Path, everything: bool) -> None:
     """Show who may connect.
@@ -121,13 +115,12 @@ def show(data: Path, everything: bool) -> None:
             table.add_row(
                 key.name, key.role, key.fingerprint, _may(key), _date(key.created), _end(key), state
             )
-    console = Console()
-    Console(width=None if console.is_terminal else PIPE_WIDTH).print(table)
+    screen.show(table)
 
 
 @keys.command()
 @click.argument("name")
-@_data
+@options.data
 def revoke(name: str, data: Path) -> None:
     """End the keys of NAME at once, live connections too.
 
@@ -143,7 +136,7 @@ def revoke(name: str, data: Path) -> None:
 
 @keys.command()
 @click.argument("name")
-@_data
+@options.data
 @click.option(
     "--grace-days",
     type=click.FloatRange(min=0),
@@ -151,11 +144,7 @@ def revoke(name: str, data: Path) -> None:
     show_default=True,
     help="How long the old key holds beside the new one.",
 )
-@click.option(
-    "--days",
-    type=click.FloatRange(min=0, min_open=True),
-    help="The new one ends by itself after so long; by default never.",
-)
+@options.days
 @click.option("--out", type=_PATH, help="Where the new key file goes; by default NAME.key here.")
 def rotate(name: str, data: Path, grace_days: float, days: float | None, out: Path | None) -> None:
     """Make a new key for NAME; for a time both hold.
@@ -173,25 +162,10 @@ def rotate(name: str, data: Path, grace_days: float, days: float | None, out: Pa
     click.echo(f"The old one ends in {grace_days:g} days.")
 
 
-def _role(text: str) -> Role:
-    try:
-        trade, commune, verbs = text.split(":")
-    except ValueError as error:
-        raise KeyFileError(
-            f"{text!r} is no right.",
-            where="--right",
-            next="Write TRADE:COMMUNE:VERB,..., such as lighting:*:see.",
-        ) from error
-    return Role(trade, commune, tuple(verbs.split(",")))
-
-
 def _may(key: Key) -> str:
     if key.role == allowlist.GATEWAY:
         return ", ".join(key.speaks_for)
-    return (
-        "  ".join(f"{right.trade}:{right.commune}:{','.join(right.verbs)}" for right in key.rights)
-        or "nothing"
-    )
+    return written(key.rights) or "nothing"
 
 
 def _until(key: Key) -> str:

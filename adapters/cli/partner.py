@@ -9,13 +9,12 @@ from typing import get_args
 import click
 
 import ondijon
+from adapters.cli import options
 from core import keyring
 from core import run as runs
 from core.errors import ConfigError, KeyFileError
 from core.partner_wire import Topic
 from core.person import ANY, Role
-
-_PATH = click.Path(path_type=Path)
 
 #: What a sandbox holds beside key and page.
 SANDBOX = Path(ondijon.__file__).with_name("sandbox")
@@ -56,7 +55,7 @@ def partner() -> None:
 
 @partner.command()
 @click.argument("name")
-@click.option("--data", required=True, type=_PATH, help="The `data` folder of the post.")
+@options.data
 @click.option("--trade", "trades", multiple=True, help="A trade that it may see; all where none is named.")
 @click.option(
     "--commune", "communes", multiple=True, help="A commune that it may see; all where none is named."
@@ -68,8 +67,8 @@ def partner() -> None:
     type=click.Choice(get_args(Topic)),
     help="What it may see of them; all by default.",
 )
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="The key ends after so many days.")
-@click.option("--out", type=_PATH, help="The folder to make; NAME by default.")
+@options.days
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to make; NAME by default.")
 def new(
     name: str,
     data: Path,

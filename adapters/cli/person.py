@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
-from adapters.cli.top import PIPE_WIDTH
+from adapters.cli import options, screen
+from adapters.cli.role import RoleType, written
 from adapters.login import people
 from adapters.login.passwords import Passwords
 from adapters.login.people import Account
@@ -18,23 +18,6 @@ from adapters.login.signing import PUBLIC_FILE, signing_key
 from core.errors import ConfigError
 from core.person import Role
 
-
-class RoleType(click.ParamType):
-    """``TRADE:COMMUNE:VERB,...``; any of them may be ``*``."""
-
-    name = "TRADE:COMMUNE:VERB,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Role:
-        """A role from its text."""
-        parts = str(value).split(":")
-        if len(parts) != 3 or not all(parts):
-            self.fail(f"{value!r} is no role: write {self.name}, such as lighting:*:lamp.dim.", param, ctx)
-        return Role(parts[0], parts[1], tuple(parts[2].split(",")))
-
-
-_data = click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="The `data` folder of the post."
-)
 _roles = click.option(
     "--role", "roles", multiple=True, type=RoleType(), help="What they may; * is every one. Again for more."
 )
@@ -66,7 +49,7 @@ def person() -> None:
 @click.option("--name", required=True, help="The name that others see.")
 @_roles
 @_password
-@_data
+@options.data
 def new(id: str, name: str, roles: tuple[Role, ...], password_file: Any, data: Path) -> None:
     """Let somebody log in as ID.
 
@@ -90,7 +73,7 @@ def new(id: str, name: str, roles: tuple[Role, ...], password_file: Any, data: P
 
 
 @person.command("list")
-@_data
+@options.data
 def show(data: Path) -> None:
     """Show who may log in, and what they may.
 
@@ -100,16 +83,15 @@ def show(data: Path) -> None:
     """
     table = Table("id", "name", "roles", "state")
     for account in people.load(people.path(data)).accounts:
-        roles = "  ".join(f"{role.trade}:{role.commune}:{','.join(role.verbs)}" for role in account.roles)
-        table.add_row(account.id, account.name, roles or "none", "disabled" if account.disabled else "")
-    console = Console()
-    Console(width=None if console.is_terminal else PIPE_WIDTH).print(table)
+        roles = written(account.roles) or "none"
+        table.add_row(account.id, account.name, roles, "disabled" if account.disabled else "")
+    screen.show(table)
 
 
 @person.command()
 @click.argument("id")
 @_password
-@_data
+@options.data
 def password(id: str, password_file: Any, data: Path) -> None:
     """Give ID another password.
 
@@ -124,7 +106,7 @@ def password(id: str, password_file: Any, data: Path) -> None:
 @person.command()
 @click.argument("id")
 @_roles
-@_data
+@options.data
 def role(id: str, roles: tuple[Role, ...], data: Path) -> None:
     """Give ID these roles, and no others.
 
@@ -140,7 +122,7 @@ def role(id: str, roles: tuple[Role, ...], data: Path) -> None:
 
 @person.command()
 @click.argument("id")
-@_data
+@options.data
 def disable(id: str, data: Path) -> None:
     """Let ID log in no more.
 
@@ -156,7 +138,7 @@ def disable(id: str, data: Path) -> None:
 
 @person.command()
 @click.argument("id")
-@_data
+@options.data
 def enable(id: str, data: Path) -> None:
     """Let ID log in again.
 

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
+from adapters.cli import screen
 from adapters.cli.follow import Follower, last_run
 from core import run as runs
 from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS
@@ -23,9 +24,6 @@ PATIENCE_S = 5.0
 
 #: Counters of the edges that begin so tell of peers that were turned away.
 REFUSED = ("handshake_", "refused_", "sessions_ended")
-
-#: Columns of a picture that goes into a pipe or a file.
-PIPE_WIDTH = 200
 
 
 @click.command()
@@ -51,9 +49,7 @@ def top(folder: Path | None, once: bool) -> None:
                 "the kernel says nothing.", where=str(folder or last_run()), next="Is the post running?"
             )
         if once:
-            # A pipe has no width of its own, and a wrapped line is of no use to grep.
-            width = None if sys.stdout.isatty() else PIPE_WIDTH
-            Console(width=width).print(picture(first, first, 1.0))
+            screen.show(picture(first, first, 1.0))
             return
         _live(follower, first)
     finally:

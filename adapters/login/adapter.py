@@ -44,7 +44,7 @@ class Desk:
         self._stopping = False
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._watch = people.Watch(people.path(run.data))
+        self._watch = people.watch(run.data)
         self._clock = run.clock()
         self._reception = Reception(
             self._watch.look,
@@ -79,7 +79,7 @@ class Desk:
             asked = session.decode_asked(parts[1])
         except WireError as error:
             # Its text quotes nothing of the message: there may be a password in it.
-            answer: session.Answer = Refused(error.reason, str(error)[: wire.TEXT_MAX], error.next)
+            answer: session.Answer = wire.refused(error)
         else:
             answer = self._reception.take(asked, self._clock.utc(), self._clock.mono())
             self._log(asked, answer)

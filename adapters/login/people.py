@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from core import whole
 from core.errors import ConfigError
+from core.kept import Kept, Watch
 from core.person import Role
 from core.wire import Name
 
@@ -56,76 +53,36 @@ def path(data: Path) -> Path:
     return data / FOLDER / FILE
 
 
-def load(file: Path) -> People:
-    """Read the file; where there is none there is nobody. Raises ConfigError."""
-    try:
-        return _decode(file.read_bytes())
-    except FileNotFoundError:
-        return People()
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"no list of people: {error}.", where=str(file), next="Put it back from the backup."
-        ) from error
-
-
-def _decode(data: bytes) -> People:
-    found = msgspec.json.decode(data, type=People)
+def _check(found: People) -> None:
     if found.version != VERSION:
         raise ValueError(f"version is {found.version}, this post reads {VERSION}")
     if len(found.by_id) != len(found.accounts):
         raise ValueError("two people have one id")
-    return found
 
 
-@contextlib.contextmanager
-def changing(data: Path) -> Iterator[dict[str, Account]]:
+_KEPT = Kept(
+    People,
+    _check,
+    ConfigError,
+    name="list of people",
+    rows="people",
+    next="Put it back from the backup.",
+    missing=People(),
+)
+
+
+def load(file: Path) -> People:
+    """Read the file; where there is none there is nobody. Raises ConfigError."""
+    return _KEPT.load(file)
+
+
+def changing(data: Path) -> AbstractContextManager[dict[str, Account]]:
     """The accounts of a post by id, to change in place; they are written whole at the end. Raises ConfigError."""
-    file = path(data)
-    try:
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            f"no folder of people here: {error}.",
-            where=str(file.parent),
-            next="Name the post's `data` folder.",
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        accounts = dict(load(file).by_id)
-        yield accounts
-        changed = msgspec.json.format(
-            msgspec.json.encode(People(accounts=tuple(accounts.values()))), indent=1
-        )
-        # Read as it will be read: nothing is written that would be refused.
-        _decode(changed)
-        whole.write(file, changed, 0o600)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the list cannot be written: {error}.", where=str(file)) from error
-    finally:
-        os.close(lock)
+    return _KEPT.changing(
+        path(data), lambda found: dict(found.by_id), lambda by_id: People(accounts=tuple(by_id.values()))
+    )
 
 
-class Watch:
-    """The file as it is now; while it cannot be read the last one holds, and ``trouble`` says why."""
-
-    def __init__(self, file: Path) -> None:
-        self.people = People()
-        self.trouble = ""
-        self._file = file
-        self._seen: tuple[int, ...] | None = ()
-
-    def look(self) -> People:
-        """Read it where it changed since the last look, which one stat tells."""
-        try:
-            found = self._file.stat()
-            seen: tuple[int, ...] | None = (found.st_ctime_ns, found.st_ino, found.st_size)
-        except OSError:
-            seen = None
-        if seen != self._seen:
-            self._seen = seen
-            try:
-                self.people, self.trouble = load(self._file), ""
-            except ConfigError as error:
-                self.trouble = str(error)
-        return self.people
+def watch(data: Path) -> Watch[People]:
+    """The login process's view of a post's people."""
+    return Watch(_KEPT, path(data))

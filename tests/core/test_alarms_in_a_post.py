@@ -196,7 +196,9 @@ def test_whoever_watches_the_network_may_raise_its_alarms_there_and_only_there(s
 
 
 @pytest.mark.parametrize(
-    "data", [{"x": object()}, {"x": None}, {1: 1.0}, {"x": "x" * 70_000}, {"x": 1 << 70}], ids=repr
+    "data",
+    [{"x": object()}, {"x": None}, {1: 1.0}, {"x": "x" * 70_000}, {"x": 1 << 70}],
+    ids=["object", "none", "number as key", "too long", "too large"],
 )
 def test_data_that_cannot_be_journaled_is_refused(says: Says, data: dict) -> None:
     says(Raise(asset=0, code="dark", data=data))

@@ -101,6 +101,34 @@ def test_what_a_person_holds_outlives_a_crash(ruled: Post, saved: bool) -> None:
     assert ruled.commanded(LAMPS[0]) == [100, 40]
 
 
+@pytest.mark.parametrize("saved", ["never", "before it was approved", "after it was approved"])
+def test_what_two_persons_gave_outlives_a_crash(ruled: Post, saved: str) -> None:
+    answer = ruled.propose(ruled.person("anna"), "lamp.dim", LAMPS[:6], [100] * 6)
+    assert answer.state == "awaiting"
+    if saved == "before it was approved":
+        ruled.save()
+    assert isinstance(ruled.approve(ruled.person("bob"), answer.command, answer.hash), CommandTaken)
+    if saved == "after it was approved":
+        ruled.save()
+    ruled.crash()
+    assert ended(ruled) == [("unknown", "restart")]
+    rule_asks(ruled, 30, targets=[0, 6])
+    assert (ruled.commanded(LAMPS[0]), ruled.commanded(LAMPS[6])) == ([100], [30])
+    ruled.run(120)
+    rule_asks(ruled, 40)
+    assert ruled.commanded(LAMPS[0]) == [100, 40]
+
+
+def test_leases_come_back_in_the_order_they_were_given(ruled: Post) -> None:
+    anna = ruled.person("anna")
+    answer = ruled.propose(anna, "lamp.dim", LAMPS[:6], [100] * 6)
+    ruled.propose(anna, "lamp.dim", [LAMPS[0]], lease_s=0)
+    assert isinstance(ruled.approve(ruled.person("bob"), answer.command, answer.hash), CommandTaken)
+    ruled.crash()
+    rule_asks(ruled, 30, targets=[0])
+    assert ruled.commanded(LAMPS[0]) == [0, 100], "it was approved after the release"
+
+
 def test_a_lease_of_0_releases(post: Post) -> None:
     anna = post.person("anna")
     post.propose(anna, "lamp.kill", ["L0001"], lease_s=0)

@@ -127,6 +127,13 @@ def test_mutated_messages_are_refused_or_understood(data: st.DataObject) -> None
     assert refusal(wire.decode_from_gateway, bytes(raw)) in {None, "malformed", "mistyped"}
 
 
+def test_an_answer_says_what_and_what_next_once_each_and_fits() -> None:
+    error = WireError("say hello first.", reason="no_handshake", next="Send a hello.")
+    assert wire.refused(error) == wire.Refused("no_handshake", "say hello first.", "Send a hello.")
+    long = wire.refused(WireError("x" * 9999, reason="mistyped", next="y" * 9999))
+    assert wire.decode_to_gateway(wire.encode(long)) == long
+
+
 def test_an_order_whose_parts_differ_is_refused() -> None:
     with pytest.raises(WireError, match="differ"):
         wire.Order(1, 1, "1-1", 0, b"\0\0", b"\0" * 16, 0, 0).targets()

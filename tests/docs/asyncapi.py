@@ -43,10 +43,10 @@ CHANNELS: dict[str, tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = {
         (wire.Welcome, wire.BeatBack, wire.Refused),
     ),
     "events": (
-        "Gateways: DEALER to ROUTER. Orders and their answers, events and their acknowledgements.",
+        "Gateways: DEALER to ROUTER. Orders and their answers, programmes, events and their acknowledgements.",
         "gateway",
-        (wire.Hello, wire.Beat, wire.Bye, wire.Reports, wire.FieldEvent),
-        (wire.Welcome, wire.BeatBack, wire.Order, wire.EventAck, wire.Refused),
+        (wire.Hello, wire.Beat, wire.Bye, wire.Reports, wire.Programmed, wire.FieldEvent),
+        (wire.Welcome, wire.BeatBack, wire.Order, wire.Programme, wire.EventAck, wire.Refused),
     ),
     "partners": (
         "Partners: DEALER to ROUTER. A snapshot, then sequenced deltas, as far as rights and credit go.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import get_args, get_type_hints
 
-from core import commands, deliveries, desk, operators, privacy, programmes, vault
+from core import alarm_desk, commands, deliveries, desk, operators, privacy, programmes, vault
 from core.sealed import Closed
 from tests.docs.pages import ROOT, first_arguments, named, numbers, section, table, tables
 
@@ -17,7 +17,7 @@ def first_names(text: str) -> list[str]:
 
 
 def test_every_refusal_is_documented() -> None:
-    files = ("core/gate.py", "core/desk.py", "core/person.py", "core/programmes.py")
+    files = ("core/gate.py", "core/desk.py", "core/person.py", "core/programmes.py", "core/alarm_desk.py")
     there = {code for file in files for code in first_arguments(file, "Refusal")}
     told = first_names(section(PAGE, "## Refusals"))
     assert len(told) == len(set(told))
@@ -71,3 +71,11 @@ def test_what_can_be_asked_of_personal_data_is_documented() -> None:
     assert {named(row[0])[0] for row in kinds[1]} == {privacy.READING, vault.ERASED, vault.EXPIRED}
     assert [c.value for c in Closed if f"`{c.value}`" not in section(PRIVACY, "## What people do")] == []
     assert f"{vault.PERIODS} periods" in PRIVACY
+
+
+def test_what_persons_do_of_alarms_is_documented() -> None:
+    told = section((ROOT / "docs" / "alarms.md").read_text("utf-8"), "## What persons do")
+    assert {named(row[0])[0]: named(row[2])[0] for row in table(told)[1]} == alarm_desk.RIGHTS
+    acts = get_type_hints(operators.ActOnAlarms)["act"]
+    assert set(get_args(acts)) == set(alarm_desk.RIGHTS)
+    assert operators.ALARMS_MAX in numbers(told)

@@ -7,7 +7,7 @@ from core import commands, snapshot
 from core.alarm_rows import Note, StoredRows
 from core.alarms import Stored
 from core.checkpoint import verifier_key
-from core.commands import OpenCommand
+from core.commands import Leased, OpenCommand
 from core.errors import JournalError
 from core.field import Place
 from core.holds import Held
@@ -44,7 +44,11 @@ def seeds() -> list[bytes]:
         plugins={"lighting": b"\x01"},
         due={"lighting": {"dim": 10}},
         alarms=Stored(mono=8, codes=["x"], rows=StoredRows({"flags": b"\x03"}, {0: Note({"a": 1}, "p")})),
-        commanding=commands.Stored([OpenCommand("1-1", "lamp.dim", "lighting")], {"lamp.dim": HELD}),
+        commanding=commands.Stored(
+            [OpenCommand("1-1", "lamp.dim", "lighting")],
+            {"lamp.dim": HELD},
+            [Leased("1-2", "lamp.dim", "anna", "awaiting", bytes(4), True, 1, 60.0)],
+        ),
         authorised={"lighting/presence": 9},
         asked={"person anna": [(9, 3)]},
         places={"gw": Place(1, 2, 3)},

@@ -7,6 +7,7 @@ import msgspec
 from core import partner_wire as wire
 from core.egress import Egress, Told
 from core.errors import WireError
+from core.wire import refused
 from ondijon.partner import Follower
 from tests.fuzz.target import Target
 
@@ -17,7 +18,7 @@ def check(data: bytes) -> None:
         try:
             message = decode(data)
         except WireError as error:
-            answer = wire.refusal(error)
+            answer = refused(error)
             assert wire.decode_to_partner(wire.encode(answer)) == answer
         else:
             again = wire.encode(message)

@@ -32,11 +32,19 @@ def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert people.path(tmp_path).read_bytes() == before
 
 
+@pytest.mark.parametrize("mine", [ValueError("mine"), OSError("mine")])
+def test_what_whoever_changes_it_raises_is_no_word_about_the_list(tmp_path: Path, mine: Exception) -> None:
+    with pytest.raises(type(mine)) as raised, people.changing(tmp_path):
+        raise mine
+    assert raised.value is mine
+    assert not people.path(tmp_path).exists()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"accounts": [{"id": "a"}]}', "\xff"])
 def test_a_damaged_file_is_told_and_the_last_one_holds(tmp_path: Path, text: str) -> None:
     with people.changing(tmp_path) as accounts:
         accounts["anne"] = ANNE
-    watch = people.Watch(people.path(tmp_path))
+    watch = people.watch(tmp_path)
     assert watch.look().by_id == {"anne": ANNE}
     people.path(tmp_path).write_text(text, "latin-1")
     assert watch.look().by_id == {"anne": ANNE}
