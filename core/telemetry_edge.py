@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from typing import Any
@@ -82,9 +83,10 @@ class TelemetryEdge(Edge):
     def _discard(self) -> int:
         # Before the first register there is no session: nobody honest sends yet.
         n = 0
-        while n < 1000 and self.frames.poll(0):
-            self.frames.recv_multipart()
-            n += 1
+        with contextlib.suppress(zmq.Again):
+            while n < 1000:
+                self.frames.recv_multipart(zmq.DONTWAIT)
+                n += 1
         self.count("discarded", n)
         return n
 

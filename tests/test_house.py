@@ -139,6 +139,30 @@ def pure(root: Path) -> list[str]:
     ]
 
 
+def patient(root: Path) -> list[str]:
+    """Nobody waits in a receive of ZeroMQ: a socket that is ready may have nothing, when its peer has just left."""
+    wrong = []
+    for file in sources(root, ".py"):
+        tree = ast.parse((root / file).read_text("utf-8"))
+        awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}
+        for node in ast.walk(tree):
+            if (
+                not isinstance(node, ast.Call)
+                or not isinstance(node.func, ast.Attribute)
+                or id(node) in awaited
+            ):
+                continue
+            # A plain socket's `recv` is told how many bytes first.
+            plain = len(node.args) > 1
+            if (
+                node.func.attr in ("recv", "recv_multipart")
+                and not plain
+                and "DONTWAIT" not in ast.unparse(node)
+            ):
+                wrong.append(f"{file}:{node.lineno} waits in {node.func.attr}")
+    return wrong
+
+
 def trades(root: Path) -> list[str]:
     """Every trade consists of the same files, and only its hooks.py says hookimpl."""
     wrong = []
@@ -199,7 +223,7 @@ def wheel(root: Path) -> list[str]:
     return sorted(wanted - wheel_files(root))
 
 
-CHECKS = (layers, independence, absolute, pure, trades, pages, names, typed, wheel)
+CHECKS = (layers, independence, absolute, pure, patient, trades, pages, names, typed, wheel)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -285,6 +309,12 @@ def test_a_house_in_order_is_left_alone(house, check: Callable[[Path], list[str]
         (absolute, "core/a.py", "from .table import Table", "imports .table.Table"),
         (absolute, "core/_fast/fast.pyx", "from .slots cimport Slots", "imports .slots.Slots"),
         (pure, "plugins/snow/plough.py", "import time", "plough.py imports time"),
+        (
+            patient,
+            "core/a.py",
+            "def f(s):\n    return s.recv_multipart()",
+            "core/a.py:2 waits in recv_multipart",
+        ),
         (trades, "plugins/snow/README.md", None, "snow has no README.md"),
         (trades, "plugins/snow/hooks.py", None, "snow has no hooks.py"),
         (trades, "plugins/snow/plough.py", "from ondijon import hookimpl", "snow/plough.py says hookimpl"),

@@ -18,10 +18,12 @@ def ask(run: Run, request: operators.ChangeAssets | operators.AskedPersonal) -> 
         socket.set(zmq.LINGER, 0)
         socket.connect(run.desk_ipc)
         socket.send(operators.encode(request))
-        if not socket.poll(int(PATIENCE_S * 1000)):
+        socket.poll(int(PATIENCE_S * 1000))
+        try:
+            return operators.decode_answer(socket.recv(zmq.DONTWAIT))
+        except zmq.Again as error:
             raise OndijonError(
                 f"no answer for {PATIENCE_S:.0f} s: what was asked may still be done.",
                 where=str(run.folder),
                 next="Is the post running? `ondijon top --once` shows it; its journal tells what was done.",
-            )
-        return operators.decode_answer(socket.recv())
+            ) from error

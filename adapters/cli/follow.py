@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -28,10 +29,11 @@ class Follower:
 
     def update(self, timeout_s: float = 0.0) -> Status | None:
         """Take what came, waiting at most ``timeout_s`` for something; return the newest known status."""
-        wait = int(timeout_s * 1000)
-        while self._socket.poll(wait):
-            _, data = self._socket.recv_multipart()
-            self.status, self.at, wait = status.decode(data), time.monotonic(), 0
+        self._socket.poll(int(timeout_s * 1000))
+        with contextlib.suppress(zmq.Again):
+            while True:
+                _, data = self._socket.recv_multipart(zmq.DONTWAIT)
+                self.status, self.at = status.decode(data), time.monotonic()
         return self.status
 
     def readiness(self, alive: bool) -> dict[str, Any]:

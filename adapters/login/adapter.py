@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import Annotated
@@ -64,7 +65,9 @@ class Desk:
         """Answer until asked to stop."""
         log.info("login ready", people=len(self._watch.look().accounts))
         while not self._stopping:
-            if self._socket.poll(TURN_MS):
+            self._socket.poll(TURN_MS)
+            # Also where it is ready a socket may have nothing: a peer that left.
+            with contextlib.suppress(zmq.ZMQError):
                 self._answer()
         self._context.destroy(linger=500)
 
@@ -72,7 +75,7 @@ class Desk:
         self._stopping = True
 
     def _answer(self) -> None:
-        parts = self._socket.recv_multipart()
+        parts = self._socket.recv_multipart(zmq.DONTWAIT)
         if len(parts) != 2:
             return
         try:
