@@ -28,6 +28,9 @@ FORMAT = 1
 #: Street classes, from the most important: what services are promised by class.
 STREET_CLASSES = ("structuring", "distributor", "collector", "local", "path")
 
+#: The files of a city folder.
+FILES = ABOUT, STREETS, ASSETS = "city.toml", "streets.npz", "assets.msgpack"
+
 #: What ``streets.npz`` may unpack to, in bytes: more than the streets of any country.
 _STREETS_MAX = 1 << 30
 
@@ -174,12 +177,12 @@ def _outside_m(x: np.ndarray, y: np.ndarray) -> float:
 def save(city: City, folder: Path) -> None:
     """Write the city folder. Raises OSError where it cannot."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "city.toml").write_text(_toml(city.description), "utf-8")
+    (folder / ABOUT).write_text(_toml(city.description), "utf-8")
     arrays = {f"streets.{f.name}": getattr(city.streets, f.name) for f in fields(Streets)}
     arrays |= {f"communes.{f.name}": getattr(city.communes, f.name) for f in fields(Communes)}
     packed = {name: np.array(value) if isinstance(value, tuple) else value for name, value in arrays.items()}
-    np.savez_compressed(folder / "streets.npz", **packed)  # type: ignore[arg-type]
-    (folder / "assets.msgpack").write_bytes(pack_assets(city.assets))
+    np.savez_compressed(folder / STREETS, **packed)  # type: ignore[arg-type]
+    (folder / ASSETS).write_bytes(pack_assets(city.assets))
 
 
 def pack_assets(assets: Assets) -> bytes:
@@ -203,9 +206,9 @@ def pack_assets(assets: Assets) -> bytes:
 
 def load(folder: Path) -> City:
     """Read a city folder. Raises CityError naming the file, what is wrong and what to do."""
-    description = _load_description(folder / "city.toml")
-    streets, communes = _load_streets(folder / "streets.npz")
-    assets = load_assets(folder / "assets.msgpack")
+    description = _load_description(folder / ABOUT)
+    streets, communes = _load_streets(folder / STREETS)
+    assets = load_assets(folder / ASSETS)
     if np.any((assets.edge >= streets.edges) & (assets.edge != 0xFFFFFFFF)):
         raise CityError(
             "an asset stands on a street that is not there.", where=str(folder), next="Import again."

@@ -126,6 +126,17 @@ class PrivacyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ]
 
 
+class RecordConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[record]``: each step's inputs, from which the past can be replayed.
+
+    They are kept for ``keep_days``, and no more than ``max_gib``: the oldest go first.
+    """
+
+    enabled: bool = True
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 7
+    max_gib: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 20.0
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -144,6 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gate: GateConfig = GateConfig()
     security: SecurityConfig = SecurityConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    record: RecordConfig = RecordConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}

@@ -90,3 +90,9 @@ class JournalError(OndijonError):
     """The journal cannot promise durability any more; nothing may be acknowledged."""
 
     exit_status = 74
+
+
+class RecordError(OndijonError):
+    """A segment of the record cannot be written or read."""
+
+    exit_status = 65

@@ -78,8 +78,9 @@ class Kernel:
         own = (*vocabulary.ALARMS, *vocabulary.NETWORK.values())
         alarms |= {kind.code: (kind, vocabulary.POST) for kind in own}
         self.alarms = Alarms(alarms, Topology(city.assets))
+        self.login = login or Login()
         alarm_desk = AlarmDesk(self.alarms, city.communes.names)
-        self.desk = Desk(self.gate, self.commands, self.programmes, alarm_desk, login or Login())
+        self.desk = Desk(self.gate, self.commands, self.programmes, alarm_desk, self.login)
         self.availability = Availability(len(city.assets))
         self.clocks = JobClocks()
         self.counts = {

@@ -78,6 +78,10 @@ class Login:
         """``keys``: the login process's public key, and beside it the next one while it is being changed."""
         self._keys = keys
 
+    def public_keys(self) -> list[bytes]:
+        """The keys, 32 bytes each."""
+        return [key.public_bytes_raw() for key in self._keys]
+
     def person(self, token: bytes, utc: int) -> Person | Refusal:
         """Who holds ``token`` at ``utc`` µs, or why nobody does."""
         if not self._keys:

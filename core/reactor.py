@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from core import city as cities
+from core import keyframe, status
 from core import plugins as plugin_host
 from core import snapshot as snapshots
-from core import status
 from core import tail as tails
 from core.clock import SECOND, Now
 from core.event import Event
 from core.field import Place
 from core.journal import Journal, Record
 from core.kernel import Kernel
+from core.recorder import Recorder
+from core.segment import Keyframe
 from core.snapshot import Snapshot
 from core.step import Inputs, Outputs
 
@@ -24,11 +27,23 @@ from core.step import Inputs, Outputs
 REGISTER = 86_400 * SECOND
 
 
+#: The kind of record that vouches for a segment's keyframe: its name, and SHA-256.
+SEGMENT = "segment"
+
+
 class Reactor:
     """Not thread-safe: whoever turns it does all."""
 
-    def __init__(self, kernel: Kernel, journal: Journal, snapshot: Snapshot | None) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        journal: Journal,
+        snapshot: Snapshot | None,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.kernel = kernel
+        #: Is told each step; None: nothing is recorded.
+        self.recorder = recorder
         self._journal = journal
         self._snapshot = snapshot
         self._states = dict(snapshot.plugins) if snapshot else {}
@@ -50,13 +65,36 @@ class Reactor:
 
     def turn(self, now: Now, inputs: Inputs) -> tuple[Outputs, int]:
         """One step; return its outputs and the record after which they may leave. Raises JournalError."""
-        events = [*inputs.events, *self.emitted]
+        outside = inputs.events
+        events = [*outside, *self.emitted]
         inputs = msgspec.structs.replace(inputs, events=events, sent=self._sent())
         outputs = self.kernel.step(now, inputs)
         last = self._commit(now, events, outputs)
         if outputs.orders:
             self._leaving.append((now.step, last))
+        if self.recorder is not None:
+            self.recorder.take(now, inputs, outside, outputs, last, self.kernel.digest)
+            self._record(now)
         return outputs, last
+
+    def _record(self, now: Now) -> None:
+        """Begin a segment of the record where it is time to, and journal what vouches for its keyframe."""
+        if self.recorder is None or not self.recorder.wants(now):
+            return
+        frozen, table = keyframe.freeze(self.kernel)
+        stored, _ = self._snapshot_at(now, self._journal.last(), {})
+        name = self.recorder.begin(
+            now,
+            Keyframe(
+                snapshot=snapshots.encode(stored),
+                table=table,
+                register=cities.pack_assets(self.kernel.city.assets),
+                exact=frozen,
+                emitted=[event.seq for event in self.emitted],
+            ),
+        )
+        vouched = msgspec.msgpack.encode((name, hashlib.sha256(frozen).digest()))
+        self._journal.append([Record(SEGMENT, now.step, now.utc, vouched)])
 
     def _sent(self) -> int:
         """The last step whose orders are durable, and so on their way; -1: none since this was asked last."""
@@ -83,6 +121,17 @@ class Reactor:
 
         All events up to record ``through`` have been in a step's inputs; ``places`` are the gateways'.
         """
+        snapshot, faults = self._snapshot_at(now, through, places)
+        assets = self.kernel.city.assets
+        # Once a day also where it is the same: the journal keeps all since it was saved last.
+        again = assets.revision != self._saved_revision or now.mono - self._saved_register >= REGISTER
+        register = cities.pack_assets(assets) if again else None
+        self._journal.save(now.step, now.utc, snapshots.encode(snapshot), register)
+        self._saved_revision = assets.revision
+        self._saved_register = now.mono if again else self._saved_register
+        return faults
+
+    def _snapshot_at(self, now: Now, through: int, places: Mapping[str, Place]) -> tuple[Snapshot, list[str]]:
         states, faults = plugin_host.stored(self.kernel.plugins)
         # Of one that cannot be stored the last one stays.
         self._states |= dict(states)
@@ -102,11 +151,4 @@ class Reactor:
             programmes=tuple(self.kernel.programmes.in_force.values()),
             clocks=self.kernel.clocks.stored(),
         )
-        assets = self.kernel.city.assets
-        # Once a day also where it is the same: the journal keeps all since it was saved last.
-        again = assets.revision != self._saved_revision or now.mono - self._saved_register >= REGISTER
-        register = cities.pack_assets(assets) if again else None
-        self._journal.save(now.step, now.utc, snapshots.encode(snapshot), register)
-        self._saved_revision = assets.revision
-        self._saved_register = now.mono if again else self._saved_register
-        return faults
+        return snapshot, faults

@@ -9,7 +9,7 @@ import msgspec
 
 from core import keys
 from core.clock import Clock, Origin
-from core.config import EdgesConfig, GateConfig, JournalConfig, PrivacyConfig, SecurityConfig
+from core.config import EdgesConfig, GateConfig, JournalConfig, PrivacyConfig, RecordConfig, SecurityConfig
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -42,6 +42,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     gate: GateConfig = GateConfig()
     security: SecurityConfig = SecurityConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    record: RecordConfig = RecordConfig()
     origin: Origin
     step_us: int
     seed: int

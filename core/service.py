@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import structlog
 
+from core import build, inventory, recorder, status
 from core import city as cities
-from core import inventory, status
 from core import plugins as plugin_host
 from core import run as runs
 from core import snapshot as snapshots
@@ -26,10 +26,12 @@ from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
 from core.kernel import Kernel
-from core.person import load_login
+from core.person import Login, load_login
 from core.privacy import Privacy
 from core.reactor import Reactor
+from core.recorder import Recorder
 from core.run import Run
+from core.segment import Head
 from core.snapshot import Snapshot
 from core.step import Inputs, Outputs
 from core.truncation import Truncation
@@ -71,7 +73,8 @@ class Service:
         login = load_login(run.gate.login_key)
         self.kernel = Kernel(city, plugins, self.journal.generation, run.seed, gate=run.gate, login=login)
         self.kernel.register.check_room(run.edges.slots)
-        self.reactor = Reactor(self.kernel, self.journal, snapshot)
+        self.recorder = self._recorder(login) if run.record.enabled else None
+        self.reactor = Reactor(self.kernel, self.journal, snapshot, self.recorder)
         self.expiring = Expiring(run.data, run.security)
         self.views = status.Views()
         self.faults: list[str] = []
@@ -89,6 +92,22 @@ class Service:
         assets = self.kernel.city.assets
         field = FieldEvents(declarations, assets, places, vault)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, assets, field)
+
+    def _recorder(self, login: Login) -> Recorder:
+        run, folder = self.run, self.run.data / recorder.FOLDER
+        head = Head(
+            run=self.journal.generation,
+            build=build.build(self.kernel.plugins),
+            machine=build.machine(),
+            city=recorder.keep_city(folder, run.city),
+            step_us=run.step_us,
+            seed=run.seed,
+            plugins=run.plugins,
+            plugin_config=msgspec.msgpack.encode(run.plugin_config),
+            gate=msgspec.msgpack.encode(run.gate, enc_hook=str),
+            login=login.public_keys(),
+        )
+        return Recorder(folder, run.record, head)
 
     def _resume(self, snapshot: Snapshot | None) -> Mapping[str, Place]:
         """Go on where the journal ends; return how far each gateway's events came. City time goes on too."""
@@ -177,6 +196,8 @@ class Service:
         ahead_s = self.clock.system_ahead_s()
         if abs(ahead_s) > CLOCK_S:
             out.append(("clock_differs", {"ahead_s": f"{ahead_s:.0f}"}))
+        if self.recorder is not None:
+            out += self.recorder.troubles()
         return [*out, *self.privacy.troubles(), *self.intake.troubles(), *self.expiring.troubles()]
 
     def _look_after_persons(self, now: Now) -> None:
@@ -275,7 +296,7 @@ class Service:
             ready=self.ready,
             revision=self.kernel.city.assets.revision,
             journal=self.journal.durable().local,
-            counts=self.kernel.counts | self.intake.counts | {"view_rows_refused": self.views.refused},
+            counts=self._counts(),
             hooks=status.hook_figures(self.kernel),
             edges=self.intake.edges,
             alarms=status.alarm_counts(self.kernel),
@@ -288,6 +309,10 @@ class Service:
             faults=self.faults,
         )
 
+    def _counts(self) -> dict[str, int]:
+        recorded = self.recorder.counts if self.recorder is not None else {}
+        return self.kernel.counts | self.intake.counts | recorded | {"view_rows_refused": self.views.refused}
+
     def _finish(self) -> None:
         # The edges were stopped first: one more step takes what they handed over last.
         self.turn(self._step + 1)
@@ -295,6 +320,8 @@ class Service:
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()
         self.truncation.close()
+        if self.recorder is not None:
+            self.recorder.close()
         self.journal.close()
         self.privacy.vault.close()
         self.intake.stop()

@@ -185,6 +185,7 @@ class Supervisor:
             gate=config.gate,
             security=config.security,
             privacy=config.privacy,
+            record=config.record,
             origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
             step_us=config.post.step_ms * 1000,
             seed=config.post.seed,

@@ -108,7 +108,7 @@ def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) ->
                 next="`ondijon audit verify` tells whether it is what was written. Restore the backup, or the version "
                 "that wrote it.",
             ) from error
-    tail.fresh = [_numbered(seq, data) for seq, data in waiting.items() if data]
+    tail.fresh = [numbered(seq, data) for seq, data in waiting.items() if data]
     return tail
 
 
@@ -150,7 +150,7 @@ def _take(
     elif record.kind == CONSUMED:
         data = _of_ranges(_ranges.decode(record.data), waiting)
         if record.step > step and data:
-            tail.again.append(Again(record.step, record.utc, [_numbered(*each) for each in data]))
+            tail.again.append(Again(record.step, record.utc, [numbered(*each) for each in data]))
 
 
 def _take_event(
@@ -177,5 +177,6 @@ def _of_ranges(ranges: Sequence[tuple[int, int]], waiting: dict[int, bytes]) -> 
     return found
 
 
-def _numbered(seq: int, data: bytes) -> Event:
+def numbered(seq: int, data: bytes) -> Event:
+    """The event of a record that is number ``seq`` of the journal."""
     return msgspec.structs.replace(_event.decode(data), seq=seq)

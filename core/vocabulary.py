@@ -158,6 +158,7 @@ ALARMS = (
     _alarm("keys_unreadable", 1, "Liste des clés illisible", "The allow-list of keys cannot be read"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),
     _alarm("clock_differs", 2, "L'horloge du système a été changée", "The system's clock was set"),
+    _alarm("record_stopped", 3, "Le poste n'enregistre plus", "The post records nothing"),
     _alarm("vault_locked", 2, "Données personnelles verrouillées", "Personal data are locked"),
     _alarm("limit_reached", 2, "Limite atteinte dans le poste", "A limit of the post is reached"),
     _alarm("key_expires", 3, "Une clé expire bientôt", "A key expires soon"),

@@ -17,6 +17,7 @@ from adapters.cli.keys import keys
 from adapters.cli.partner import partner
 from adapters.cli.person import person
 from adapters.cli.privacy import privacy_group
+from adapters.cli.replay import replay_command
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -51,6 +52,7 @@ def main() -> None:
       ondijon person --help              who may log in, and what they may
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
+      ondijon replay DATA                take a recorded time again, bit for bit
       ondijon privacy report SUBJECT     what is kept of a person?
 
     Every command tells more with --help. An error is one sentence and an exit status: 78 a wrong
@@ -62,5 +64,18 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, person, partner, top, audit, privacy_group):
+for command in (
+    demo,
+    city,
+    example,
+    check,
+    run,
+    keys,
+    person,
+    partner,
+    top,
+    audit,
+    privacy_group,
+    replay_command,
+):
     main.add_command(command)

@@ -35,6 +35,7 @@ from core import (
     operators,
     partner_wire,
     partners_edge,
+    recorder,
     register,
     settlement,
     status,
@@ -105,7 +106,7 @@ def settings_tables(pages: list[Path]) -> dict[str, tuple[Row, list[Row]]]:
 
 def wrong_settings(found: Mapping[str, tuple[Row, list[Row]]]) -> list[str]:
     """Settings that are missing in the tables, are not there, or have other defaults or limits."""
-    wanted = {"post", "time", "edges", "journal", "gate", "security", "privacy", "health"}
+    wanted = {"post", "time", "edges", "journal", "gate", "security", "privacy", "record", "health"}
     for group in ("plugins", "adapters"):
         for name, struct in owners(group).items():
             wanted |= set(nested(f"{group}.{name}", struct))
@@ -168,6 +169,7 @@ def test_the_examples_commented_keys_are_the_defaults() -> None:
         "gate",
         "security",
         "privacy",
+        "record",
         "health",
         "plugins.lighting",
         "adapters.console",
@@ -219,6 +221,7 @@ def counters() -> dict[str, set[str]]:
             "core/loans.py",
             "core/acknowledged.py",
             "core/feed.py",
+            "core/recorder.py",
             "core/service.py",
         )
         for named in re.findall(
@@ -287,6 +290,7 @@ LIMITS = {
     "commands that wait for a second person": desk.WAITING_MAX,
     "requests of operators' tools that wait for a step": intake.REQUESTS_MAX,
     "records that wait for the disk": journal.WAITING_MAX,
+    "blocks of the record that wait for the disk": recorder.WAITING_MAX,
     "clocks of jobs that have not ended": job_clocks.CLOCKS_MAX,
     "alarms, with those of the last day": alarms.ALARMS_MAX,
     "alarms in one event": alarms.TOLD_MAX,

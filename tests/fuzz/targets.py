@@ -18,6 +18,7 @@ from tests.fuzz import (
     partners,
     registers,
     sealed_values,
+    segments,
     states,
 )
 
@@ -32,6 +33,7 @@ ALL = (
     changes.TARGET,
     desk.TARGET,
     logins.TARGET,
+    segments.TARGET,
     states.TARGET,
     journals.TARGET,
     sealed_values.TARGET,
