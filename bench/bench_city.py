@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from adapters.cli import demo, report
 from bench import contest
 from bench.sight import look_at_all
+from core.config import RecordConfig
 from core.supervisor import Supervisor
 
 #: Handshakes, first calendars and first leases are over after so long (s).
@@ -34,10 +36,11 @@ def test_city(benchmark: Any, folder: Path, quick: bool, speed: int) -> None:
     benchmark.extra_info.update(info | {"load": contest.load_average()})
 
 
-def live(folder: Path, speed: int, seconds: float) -> dict[str, Any]:
-    """Run the demo for ``seconds`` after it settled; return the figures."""
+def live(folder: Path, speed: int, seconds: float, *, record: bool = True) -> dict[str, Any]:
+    """Run the demo for ``seconds`` after it settled, recorded or not; return the figures."""
     city = demo.default_city(Console(stderr=True)).resolve()
     config = demo.demo_config(city, folder / "data", speed, demo.DEMO_START.isoformat(), 0, None)
+    config = msgspec.structs.replace(config, record=RecordConfig(enabled=record))
     supervisor = Supervisor(config, folder)
     supervisor.start()
     try:

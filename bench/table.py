@@ -15,6 +15,7 @@ FIGURES = (
     ("p50_us_{}", "µs, p50"),
     ("wall_us_{}", "µs/record"),
     ("{}_ns_per_lamp", "ns/lamp"),
+    ("core_percent_{}", "% of a core"),
 )
 
 HEAD = ("benchmark", "against", "ours", "theirs", "unit", "ratio", "wall")
@@ -82,7 +83,13 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
                 f"(then swap {info['cpu_ns_swap']}); {info['fixed_us']} µs a hand-over + "
                 f"{info['cpu_ns_marginal']} ns a slot"
             )
-        if "core_percent_ondijon" in info:
+        if "record_mb_a_day" in info:
+            yield (
+                f"{name}: {info['record_mb_a_day']:,} MB a day; {info['replay_steps']:,} steps replayed "
+                f"{info['replay_speed']} times as fast as they lived, "
+                f"{'the same' if info['replay_same'] else 'NOT the same'}"
+            )
+        if "frames_s" in info:
             yield (
                 f"{name}: {info['frames_s']} frames/s cost ours {info['core_percent_ondijon']} % of a core, "
                 f"{info['cpu_us_a_frame_ondijon']} µs a frame (limit {info['cpu_us_a_frame_limit']})"
