@@ -80,6 +80,12 @@ class PrivacyError(OndijonError):
     """What is asked of a person's data is refused."""
 
 
+class RefusedError(OndijonError):
+    """The post refused what a person asked."""
+
+    exit_status = 77
+
+
 class AuditError(OndijonError):
     """A journal is not what was once written."""
 

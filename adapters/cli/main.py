@@ -18,6 +18,7 @@ from adapters.cli.partner import partner
 from adapters.cli.person import person
 from adapters.cli.privacy import privacy_group
 from adapters.cli.replay import replay_command
+from adapters.cli.requests import desk
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -50,6 +51,7 @@ def main() -> None:
       ondijon run --config ondijon.toml  the service
       ondijon keys --help                who may connect to it
       ondijon person --help              who may log in, and what they may
+      ondijon desk --help                ask it something, as a person
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
       ondijon replay DATA                take a recorded time again, bit for bit
@@ -76,6 +78,7 @@ for command in (
     top,
     audit,
     privacy_group,
+    desk,
     replay_command,
 ):
     main.add_command(command)
