@@ -12,7 +12,7 @@ import os
 import socket as sockets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -120,23 +120,30 @@ class Door:
 
     # -- who comes in
 
-    def turn(self) -> bool:
-        """Judge the handshakes that wait; return whether live keys are to be looked at anew."""
+    def turn(self, ready: Container[Any]) -> bool:
+        """Judge the handshakes that wait, where the door's socket is ``ready``.
+
+        Returns whether live keys are to be looked at anew.
+        """
         if not self.curve:
             return False
-        self._looked_for_stranger = False
-        for _ in range(HANDSHAKES_MAX):
-            try:
-                request = self._zap.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                break
-            self._zap.send_multipart(self._judge(request))
+        if self._zap in ready:
+            self._judge_all()
         if time.monotonic() - self._looked < LOOK_S:
             return False
         self._looked = time.monotonic()
         self._hear_failures()
         self._look()
         return True
+
+    def _judge_all(self) -> None:
+        self._looked_for_stranger = False
+        for _ in range(HANDSHAKES_MAX):
+            try:
+                request = self._zap.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            self._zap.send_multipart(self._judge(request))
 
     def _judge(self, request: list[bytes]) -> list[bytes]:
         at = request.index(b"")

@@ -41,6 +41,8 @@ HEAR_MAX = 1000
 #: The loop turns at least this often, in ms.
 TURN_MS = 100
 
+_IN = int(zmq.POLLIN)
+
 
 class Peer(msgspec.Struct):
     """A connected gateway: who calls in its name, its boot, its session (0: none), since when, and when last heard.
@@ -128,7 +130,7 @@ class Edge:
         ready = dict(self.poller.poll(timeout_ms))
         if self.kernel in ready:
             self._hear_kernel()
-        if self.door.turn():
+        if self.door.turn(ready):
             self.expel_ended()
         self.serve(ready)
 
@@ -187,6 +189,9 @@ class Edge:
 
     def _hear_kernel(self) -> None:
         for _ in range(KERNEL_MAX):
+            # Asked, not tried: an exception costs several times as much, and most turns bring one message.
+            if not int(self.kernel.get(zmq.EVENTS)) & _IN:
+                return
             try:
                 data = self.kernel.recv(zmq.DONTWAIT)
             except zmq.Again:

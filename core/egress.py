@@ -277,6 +277,8 @@ class Egress:
         self.utc = 0
         self.rows: dict[str, Told] = {}
         self.subscribers: dict[bytes, Subscriber] = {}
+        #: The routes of those for whom something waits, or that were cut off, since somebody last looked.
+        self.behind: set[bytes] = set()
         self._groups: dict[object, Group] = {}
         self._numbers = itertools.count(1)
         self._count = count
@@ -291,15 +293,20 @@ class Egress:
         self._keep(changes)
         for subscriber in self.subscribers.values():
             if subscriber.cut is None:
+                self.behind.add(subscriber.route)
                 self._count("cut_restarted", 1)
                 subscriber.end(
                     "restarted", "the post began anew, or told too much at once.", "Subscribe again."
                 )
 
     def tell(
-        self, changes: Sequence[Told], journal: int, utc: int
-    ) -> Iterator[tuple[Subscriber, bytes, Done]]:
-        """Take what changed; yield what can go out at once, each with what to do when it did. The rest waits."""
+        self,
+        changes: Sequence[Told],
+        journal: int,
+        utc: int,
+        deliver: Callable[[Subscriber, bytes], bool],
+    ) -> None:
+        """Take what changed, and ``deliver`` at once what can go; what it says did not go waits, like the rest."""
         self.journal, self.utc = journal, utc
         changes = self._keep(changes)
         for group in self._groups.values():
@@ -309,17 +316,18 @@ class Egress:
             packed = list(bodies(passed))
             for subscriber in group.members.values():
                 if subscriber.cut is None:
-                    yield from self._tell(subscriber, packed)
+                    self._tell(subscriber, packed, deliver)
 
     def _tell(
-        self, subscriber: Subscriber, packed: Sequence[Body]
-    ) -> Iterator[tuple[Subscriber, bytes, Done]]:
+        self, subscriber: Subscriber, packed: Sequence[Body], deliver: Callable[[Subscriber, bytes], bool]
+    ) -> None:
         for body in packed:
-            if subscriber.waiting == 0 and subscriber.may_send:
-                before, message = subscriber.sequence, subscriber.delta(body.data)
-                yield subscriber, message, partial(subscriber.told, len(message))
-                if subscriber.sequence > before:
+            if subscriber.may_send and subscriber.waiting == 0:
+                message = subscriber.delta(body.data)
+                if deliver(subscriber, message):
+                    subscriber.told(len(message))
                     continue
+            self.behind.add(subscriber.route)
             if not subscriber.add(body.changes):
                 self._count("cut_slow", 1)
                 subscriber.end(

@@ -7,7 +7,7 @@ told it, and asks for it anew when it missed something.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -75,6 +75,7 @@ class PartnersEdge(Edge):
         self._pending: set[bytes] = set()
         self._beat = 0.0
         self._busy = False
+        self._delivered = 0
 
     # -- the kernel
 
@@ -125,13 +126,12 @@ class PartnersEdge(Edge):
     def _tell(self) -> None:
         """Tell what this turn heard: where the edge is behind, several steps go out as one."""
         changes, self._gathered = self._gathered, []
-        for subscriber, message, done in self.egress.tell(changes, *self._stands_for):
-            self._deliver(subscriber, message, done)
+        self.egress.tell(changes, *self._stands_for, self._deliver)
         self._look_who_waits()
 
     def _look_who_waits(self) -> None:
-        subscribers = self.egress.subscribers.values()
-        self._pending.update(each.route for each in subscribers if each.waiting or each.cut)
+        self._pending |= self.egress.behind
+        self.egress.behind.clear()
 
     # -- partners
 
@@ -250,18 +250,19 @@ class PartnersEdge(Edge):
             if found is None:
                 self._pending.discard(route)
                 return
-            if not self._deliver(subscriber, *found):
+            message, done = found
+            if not self._deliver(subscriber, message):
                 return
+            done()
         # More is ready to go: the next turn waits for nothing.
         self._busy = True
 
-    def _deliver(self, subscriber: Subscriber, message: bytes, done: Callable[[], None]) -> bool:
-        if time.monotonic() < self._blocked.get(subscriber.route, 0.0):
+    def _deliver(self, subscriber: Subscriber, message: bytes) -> bool:
+        if self._blocked and time.monotonic() < self._blocked.get(subscriber.route, 0.0):
             return False
         if not self.send(self.partners, subscriber.route, message):
             return False
-        self.count("messages")
-        done()
+        self._delivered += 1
         return True
 
     def send(self, socket: zmq.Socket[bytes], route: bytes, data: bytes) -> bool:
@@ -310,5 +311,7 @@ class PartnersEdge(Edge):
     def figures(self) -> link.Counters:
         """This edge's counters, and what waits for credit now."""
         waiting = sum(subscriber.waiting for subscriber in self.egress.subscribers.values())
+        self.count("messages", self._delivered)
+        self._delivered = 0
         now = {"partners": len(self.egress.subscribers), "rows": len(self.egress.rows), "waiting": waiting}
         return link.Counters(self.name, self.counts | now)
