@@ -65,7 +65,7 @@ def test_a_door_without_curve_lets_everybody_in_as_nobody(
     door = Door(sockets, tmp_path, "gateway", lambda name: None, curve=False)
     socket = sockets.socket(zmq.ROUTER)
     door.guard(socket)
-    assert (socket.get(zmq.MECHANISM), door.sockets, door.turn(), door.knocked()) == (
+    assert (socket.get(zmq.MECHANISM), door.sockets, door.turn(door.sockets), door.knocked()) == (
         zmq.NULL,
         [],
         False,
@@ -96,7 +96,7 @@ def test_of_those_turned_away_a_bounded_number_is_told_and_each_again_after_a_wh
     assert [(knock.fingerprint, n) for knock, n in again.knocks] == [(f"{0:016x}", 5)]
     allowlist.path(tmp_path).write_text("")
     monkeypatch.setattr("core.door.LOOK_S", 0.0)
-    door.turn()
+    door.turn(door.sockets)
     assert (unreadable := door.knocked()) is not None
     assert "allow-list" in unreadable.unreadable
     door.close()
@@ -106,7 +106,7 @@ def test_of_those_turned_away_a_bounded_number_is_told_and_each_again_after_a_wh
 def door(sockets: zmq.Context[zmq.Socket[bytes]], tmp_path: Path) -> Iterator[Door]:
     keyring.begin(tmp_path)
     made = Door(sockets, tmp_path, "gateway", lambda name: None)
-    made.turn()
+    made.turn(made.sockets)
     yield made
     made.close()
 
@@ -148,7 +148,7 @@ def test_a_key_that_was_made_a_moment_ago_comes_in_at_its_first_handshake(
     outside.send(b"hello")
     until = time.monotonic() + 30
     while not inside.poll(10) and time.monotonic() < until:
-        door.turn()
+        door.turn(door.sockets)
     assert inside.recv_multipart(zmq.DONTWAIT)[1] == b"hello"
     assert door.knocked() is None
 
@@ -164,7 +164,7 @@ def test_however_many_strangers_knock_the_list_is_looked_at_once_a_turn(
     for turns in (1, 2):
         for _ in range(HANDSHAKES_MAX):
             knocker.knock()
-        door.turn()
+        door.turn(door.sockets)
         assert knocker.told() == [b"300"] * HANDSHAKES_MAX
         assert len(looks) == turns
 
@@ -178,7 +178,7 @@ def test_strangers_who_knock_and_knock_hold_up_no_look_at_the_live_keys(
     looks = []
     for _ in range(20):
         knocker.knock()
-        looks.append(door.turn())
+        looks.append(door.turn(door.sockets))
         now += LOOK_S / 3.5
         assert knocker.told() == [b"300"]
     assert sum(looks) == 5
