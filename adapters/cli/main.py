@@ -16,6 +16,7 @@ from adapters.cli.example import example
 from adapters.cli.keys import keys
 from adapters.cli.partner import partner
 from adapters.cli.person import person
+from adapters.cli.plugin.group import plugin
 from adapters.cli.privacy import privacy_group
 from adapters.cli.run import run
 from adapters.cli.top import top
@@ -49,6 +50,7 @@ def main() -> None:
       ondijon run --config ondijon.toml  the service
       ondijon keys --help                who may connect to it
       ondijon person --help              who may log in, and what they may
+      ondijon plugin new NAME            write a trade of your own
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
       ondijon privacy report SUBJECT     what is kept of a person?
@@ -62,5 +64,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, person, partner, top, audit, privacy_group):
+for command in (demo, city, example, check, run, keys, person, partner, plugin, top, audit, privacy_group):
     main.add_command(command)
