@@ -242,7 +242,11 @@ def load(
 
 
 def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType]) -> Plugin:
-    module = modules.get(name) or find(name, folder)
+    return hooked(name, modules.get(name) or find(name, folder))
+
+
+def hooked(name: str, module: ModuleType) -> Plugin:
+    """A module of hooks as the plugin ``name``, whose declaration is looked at alone. Raises PluginError."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
@@ -250,7 +254,7 @@ def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType])
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(
-            f"{error}.",
+            f"{' '.join(str(error).split())}.",
             where=f"plugin {name}",
             next="A hook takes a subset of the arguments that core/hookspecs.py names.",
         ) from error

@@ -87,8 +87,14 @@ def test_another_api_version_is_refused(make_trial) -> None:
         (ONE_FILE.replace('name="counter"', 'name="other"'), "declares itself as 'other'"),
         (ONE_FILE.replace("def on_tick(state)", "def on_tick(state, weather)"), "weather"),
         ("from ondijon import hookimpl\n@hookimpl\ndef declare(): return 1", "did not return a Declaration"),
-        ("from ondijon import hookimpl\n@hookimpl\ndef declare(): return 1 / 0", "declare.. raised ZeroDivision"),
-        (ONE_FILE.replace('{"t": 1.0}', '{"t": 0.0}'), "tick 't' comes every 0.0 s. Give it a period above 0"),
+        (
+            "from ondijon import hookimpl\n@hookimpl\ndef declare(): return 1 / 0",
+            "declare.. raised ZeroDivision",
+        ),
+        (
+            ONE_FILE.replace('{"t": 1.0}', '{"t": 0.0}'),
+            "tick 't' comes every 0.0 s. Give it a period above 0",
+        ),
     ],
 )
 def test_a_plugin_that_does_not_fit_is_refused(tmp_path: Path, source: str, message: str) -> None:

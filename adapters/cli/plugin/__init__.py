@@ -1,5 +1,6 @@
-"""``ondijon plugin``: for authors of trades. ``new`` begins one, ``check`` judges it, ``dev`` runs it in the living city.
+"""``ondijon plugin``: for authors of trades.
 
-``starter`` holds what ``new`` begins with; ``trial`` drives a plugin in a process of its own, with the inputs of
-``stimulus``, and writes a ``report``; ``source`` looks at its text; ``grade`` says what follows from all that.
+``new`` begins one, ``check`` judges it, ``dev`` runs it in the living city. ``starter`` holds what ``new`` begins with;
+``trial`` drives a plugin in a process of its own with the inputs of ``stimulus``; ``source`` looks at its text;
+``grade`` says what follows from all that. ``fits`` asks whether a post that runs could go on with a changed one.
 """

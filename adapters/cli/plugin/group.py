@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from adapters.cli.plugin.check import plugin_check
 from adapters.cli.plugin.new import new
 
 
@@ -22,5 +23,5 @@ def plugin() -> None:
     """
 
 
-for command in (new,):
+for command in (new, plugin_check):
     plugin.add_command(command)

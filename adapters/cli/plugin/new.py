@@ -36,8 +36,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 def new(name: str, package: bool, out: Path) -> None:
     """Begin a trade called NAME.
 
-    Writes one file and its test, or a folder ondijon-NAME with a package. It works as it stands: it counts people at the
-    city's sensors and tells where many gather. Make it yours from there. Nothing is overwritten.
+    Writes one file and its test, or a folder ondijon-NAME with a package. It works as it stands: it counts
+    people at the city's sensors and tells where many gather. Make it yours from there. Nothing is overwritten.
 
     \b
     Examples:

@@ -1,0 +1,495 @@
+"""A trial: a plugin is loaded as the kernel would, driven for some city hours, and watched.
+
+It runs in a process of its own, so a plugin that hangs, exits or hashes otherwise takes nothing with it:
+``python -m adapters.cli.plugin.trial SPEC REPORT``.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import pickle
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from adapters.cli.plugin import source
+from adapters.cli.plugin.grade import STARTS, Check, check
+from adapters.cli.plugin.report import HookTimes, Report, Step, difference
+from adapters.cli.plugin.stimulus import Stimulus, peopled
+from core import city as cities
+from core import plugins as plugin_host
+from core import state as states
+from core.declaration import Declaration, Text
+from core.errors import CityError, OndijonError
+from core.plugins import PROPOSALS_MAX, Call, Plugin
+from core.proposals import Proposal
+from core.step import Outputs
+from ondijon.testing import City, Post
+
+#: What a batch may take (µs) if steps of 50 ms are to keep their pace beside other trades.
+BUDGET_US = 5_000.0
+
+#: At how many steps at most the state is stored and put back.
+_RELOADS = 250
+
+#: Refusals of the gate that a right trade may meet; any other tells of a mistake in it.
+_MET = ("interlock", "interlock_unknown", "needs_two_persons", "not_approved", "person_holds", "rate")
+
+_HOOKS = ("on_events", "on_batch", "on_tick")
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try: ``name`` in ``folder`` or installed, beside the plugins ``beside``; ``tables`` are their settings.
+
+    ``whole`` False drives it once, for its steps alone. ``old_state`` is a file with a state to begin with,
+    ``keep_state`` where the last one is left. It ends by itself after ``patience_s``.
+    """
+
+    name: str
+    folder: Path | None = None
+    beside: list[str] = []
+    city: Path | None = None
+    tables: dict[str, dict[str, Any]] = {}
+    seed: int = 0
+    hours: float = 6.0
+    whole: bool = True
+    old_state: Path | None = None
+    keep_state: Path | None = None
+    patience_s: float = 120.0
+
+
+def try_out(spec: Spec) -> Report:
+    """Drive the plugin; whatever it does, there is a report."""
+    try:
+        return _Trial(spec).report()
+    except OndijonError as error:
+        return Report(name=spec.name, error=str(error))
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        return Report(name=spec.name, error=f"plugin {spec.name}: it cannot be driven: {error!r} at {where}.")
+
+
+def companions(declaration: Declaration, known: Iterable[str] = ()) -> list[str]:
+    """The installed plugins that declare what this one names, so that it means something."""
+    needed, found = _needed(declaration) - _given(declaration), []
+    for entry in sorted(entry_points(group=plugin_host.GROUP)):
+        if entry.name == declaration.name or entry.name in known:
+            continue
+        try:
+            other = plugin_host.hooked(entry.name, plugin_host.find(entry.name))
+        except OndijonError:
+            continue
+        if needed & _given(other.declaration):
+            found.append(entry.name)
+    return found
+
+
+def _needed(declaration: Declaration) -> set[str]:
+    metrics = {*declaration.reads.metrics, *(layer.metric for layer in declaration.layers)}
+    kinds = {metric.kind for metric in declaration.metrics} | {verb.targets for verb in declaration.verbs}
+    kinds |= {kind.targets for kind in declaration.programmes}
+    kinds |= {kind.parent for kind in declaration.assets if kind.parent}
+    locks = {name for lock in declaration.interlocks for name in (lock.verb, lock.metric)}
+    alarms = {code for alarm in declaration.alarms for code in alarm.suppressed_by}
+    return {*declaration.reads.events, *metrics, *kinds, *locks, *alarms}
+
+
+def _given(declaration: Declaration) -> set[str]:
+    return {
+        getattr(item, "code", None) or item.name for part in declaration.parts().values() for item in part
+    }
+
+
+class _Trial:
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.module = plugin_host.find(spec.name, spec.folder)
+        alone = plugin_host.hooked(spec.name, self.module)
+        self.declaration = alone.declaration
+        self.hooks = alone.hooks
+        beside = [*spec.beside]
+        beside += companions(self.declaration, beside)
+        self.beside = [name for name in beside if name != spec.name]
+        self.modules = {name: plugin_host.find(name, spec.folder) for name in self.beside}
+        self.modules[spec.name] = self.module
+        self.files, self.package = own_files(self.module)
+        self.watched = _Watched(self.files)
+        self.untold: list[str] = []
+
+    def report(self) -> Report:
+        """Look at the plugin, drive it, say what was seen."""
+        post = self._post()
+        warnings = plugin_host.check_declarations(post.declared)
+        steps = list(self._drive(post, self.watched))
+        report = Report(name=self.spec.name, steps=steps, companions=self.beside)
+        if not self.spec.whole:
+            return report
+        report.city_s = post.mono / 1e6
+        report.times = self.watched.figures()
+        last = _plugin(post, self.spec.name)
+        if self.spec.keep_state is not None:
+            self.spec.keep_state.write_bytes(last.stored())
+        before = memory(self.module)
+        again = self._post()
+        repeated = difference(steps, list(self._drive(again, None)))
+        kept = [f"{name} changed" for name in changed(before, memory(self.module))]
+        text = source.look(self.files, self.package)
+        report.checks = [
+            Check(STARTS, "grave", []),
+            check("events", "small", warnings, "Name the kind as the other trade declares it."),
+            check("texts", "small", texts(post.declared[-1]), "Give each Text its French and its English."),
+            check("documented", "small", text.silent, "One sentence each; for a class, what its fields are."),
+            check(
+                "imports",
+                "small",
+                text.foreign,
+                "Import `ondijon` and your own modules; talk through events.",
+            ),
+            check(
+                "pure",
+                "grave",
+                text.impure,
+                "Time is now.utc and now.mono, chance is now.rng(name), all else is an adapter's.",
+            ),
+            check(
+                "memory",
+                "grave",
+                [*text.memory, *kept],
+                "Keep what evolves in the state: the kernel owns it.",
+            ),
+            check(
+                "reload", "grave", self._reloaded(steps), "Keep all in the state, as its Struct declares it."
+            ),
+            check(
+                "same again", "grave", [repeated] if repeated else [], "Clock, chance or memory: see above."
+            ),
+            check("raises", "grave", self.watched.raised(), "Mend the line; until then the step is lost."),
+            check(
+                "proposals",
+                "grave",
+                self.watched.refused(),
+                "Propose what the declaration and the city know.",
+            ),
+            check(
+                "limit",
+                "grave",
+                self._dropped(last),
+                f"At most {PROPOSALS_MAX:,} a step: one Command or Raise may name a whole street.",
+            ),
+            check("migrate", "grave", self._migrated(), "See migrate() in docs/hooks.md."),
+            *self._advice(text, post, last),
+        ]
+        return report
+
+    def _post(self) -> Post:
+        declared = [plugin_host.hooked(name, module).declaration for name, module in self.modules.items()]
+        made, untold = peopled(_city(self.spec), declared, self.spec.seed)
+        self.untold += untold
+        post = Post(
+            made, list(self.modules.values()), config=self.spec.tables, seed=self.spec.seed, follows=True
+        )
+        for table in self.spec.tables.keys() - {plugin.name for plugin in post.plugins}:
+            raise OndijonError(f"[plugins.{table}] is for no plugin of this trial.")
+        return post
+
+    def _drive(self, post: Post, watched: _Watched | None, reload: bool = False) -> Iterator[Step]:
+        """Feed the post and yield what the plugin was after each step."""
+        plugin = _plugin(post, self.spec.name)
+        said = hashlib.sha256()
+        called: list[str] = []
+
+        def watch(call: Call) -> None:
+            said.update(_told(call.proposals))
+            called.append(call.hook)
+            if watched is not None:
+                watched.take(call)
+
+        plugin.watch = watch
+        stimulus = Stimulus(post, self.declaration, self.spec.seed)
+        for n, going_on in enumerate(stimulus.hours(self.spec.hours)):
+            called.clear()
+            outputs = post.step()
+            if watched is not None:
+                watched.look(plugin, outputs)
+            if reload and n < 2 * _RELOADS and n % 2 == 0:
+                _reload(plugin, post)
+            yield Step(
+                post.mono // 50_000,
+                going_on,
+                _digest(plugin),
+                said.hexdigest()[:12],
+                ", ".join(sorted(set(called))),
+            )
+        if watched is not None:
+            self.untold += stimulus.untold
+
+    def _reloaded(self, steps: Sequence[Step]) -> list[str]:
+        """Drive it again, and store and put back the state between steps."""
+        try:
+            away = difference(list(steps), list(self._drive(self._post(), None, reload=True)))
+        except _LostError as lost:
+            return [str(lost)]
+        return [f"stored and put back, {away}"] if away else []
+
+    def _dropped(self, plugin: Plugin) -> list[str]:
+        return [f"{plugin.dropped:,} proposals of steps with more were dropped"] if plugin.dropped else []
+
+    def _migrated(self) -> list[str]:
+        version = self.declaration.state_version
+        if version > 1 and "migrate" not in self.hooks:
+            return [f"the state has version {version}, and no migrate() leads there from older ones"]
+        if self.spec.old_state is None:
+            return []
+        try:
+            stored = self.spec.old_state.read_bytes()
+        except OSError as error:
+            raise CityError(f"cannot be read: {error.strerror}.", where=str(self.spec.old_state)) from error
+        plugin = _plugin(self._post(), self.spec.name)
+        try:
+            plugin.begin(self._post().kernel.city, stored)
+            _reload(plugin, self._post())
+        except (OndijonError, _LostError) as error:
+            return [str(error)]
+        return []
+
+    def _advice(self, text: source.Found, post: Post, plugin: Plugin) -> Iterator[Check]:
+        yield check("order", "advice", text.chance, "Sort it, or go through a list.")
+        uncalled = [
+            f"{hook} was never called: nothing that it reads came"
+            for hook in _HOOKS
+            if hook in self.hooks and hook not in self.watched.us
+        ]
+        yield check("reached", "advice", [*uncalled, *self.untold], "Try it in a city of its own: --city.")
+        read = {kind for declared in post.declared for kind in declared.reads.events}
+        unread = [
+            f"nobody here reads {kind.name}" for kind in self.declaration.events if kind.name not in read
+        ]
+        yield check("listeners", "advice", unread, "Fine, if people or partners are who should know.")
+        yield check(
+            "gate",
+            "advice",
+            self.watched.at_the_gate,
+            "docs/commands.md tells every refusal; a flood may meet them.",
+        )
+        if self.declaration.state_version > 1 and self.spec.old_state is None and "migrate" in self.hooks:
+            yield check(
+                "old state",
+                "advice",
+                ["migrate() was not tried"],
+                "Keep a state with --keep-state before you change it, and give it as --old-state after.",
+            )
+        slow = [
+            f"{hook}: p99 is {times.p99_us / 1000:.1f} ms, {100 * times.p99_us / BUDGET_US:.0f} % of a batch's budget"
+            for hook, times in self.watched.figures().items()
+            if times.p99_us > BUDGET_US
+        ]
+        yield check("time", "advice", slow, "Columns instead of loops; on a busy machine, measure again.")
+
+
+class _LostError(Exception):
+    """A state that does not come back."""
+
+
+class _Watched:
+    """What the calls of a plugin's hooks were like."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = {str(file) for file in files}
+        self.us: dict[str, list[float]] = {}
+        self._raised: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self.at_the_gate: Counter[str] = Counter()
+
+    def take(self, call: Call) -> None:
+        """A hook was called."""
+        self.us.setdefault(call.hook, []).append(call.us)
+        if call.error is not None:
+            self._raised[f"{call.hook} raised {_brief(call.error)}{line_of(call.error, self._files)}"] += 1
+
+    def look(self, plugin: Plugin, outputs: Outputs) -> None:
+        """A step has settled what was proposed."""
+        for fault in outputs.faults:
+            whose, _, what = fault.partition(": ")
+            if whose == f"plugin {plugin.name}" and " raised " not in what:
+                self._refused[what] += 1
+            elif fault.startswith("event ") and f" what {plugin.name} reads" in fault:
+                self._refused[fault] += 1
+        for event in outputs.events:
+            if event.kind != "post.command.ended" or event.data.by != plugin.name:
+                continue
+            if event.data.state == "refused":
+                told = self.at_the_gate if event.data.reason in _MET else self._refused
+                told[f"{event.data.verb} was refused by the gate: {event.data.reason}"] += 1
+
+    def raised(self) -> list[str]:
+        """Each way in which a hook raised, the most frequent first."""
+        return [f"{what} ({n} times)" for what, n in self._raised.most_common()]
+
+    def refused(self) -> list[str]:
+        """Each way in which a proposal was refused, the most frequent first."""
+        return [f"{what[:300]} ({n} times)" for what, n in self._refused.most_common()]
+
+    def figures(self) -> dict[str, HookTimes]:
+        """What the hooks took; the first call of each is left out, because much is done there once."""
+        return {
+            hook: HookTimes(len(us), *np.percentile(us[1:] or us, [50, 99, 100]).round(1).tolist())
+            for hook, us in sorted(self.us.items())
+        }
+
+
+def line_of(error: BaseException, files: Iterable[str]) -> str:
+    """`` at FILE:LINE`` of the last frame in a plugin's own files; empty where there is none."""
+    own = set(files)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _brief(error: BaseException) -> str:
+    text = str(error) if isinstance(error, OndijonError) else repr(error)
+    return text[:300]
+
+
+def own_files(module: ModuleType) -> tuple[list[Path], str]:
+    """The source files of a plugin, and what the names of its modules begin with."""
+    file = Path(module.__file__ or "")
+    package = module.__spec__.parent if module.__spec__ else ""
+    if not package:
+        return [file], module.__name__
+    return sorted(file.parent.rglob("*.py")), package
+
+
+def texts(declaration: Declaration) -> list[str]:
+    """The texts of a declaration that one of the two languages lacks."""
+    wrong = []
+    for where, text in _texts(declaration, declaration.name):
+        missing = [language for language in ("fr", "en") if not str(getattr(text, language, "")).strip()]
+        if not isinstance(text, Text) or missing:
+            wrong.append(f"{where} has no text in {' and '.join(missing) or 'two languages'}")
+        elif text.fr == text.en and " " in text.fr.strip():
+            wrong.append(f"{where} says {text.fr!r} in both languages")
+    return wrong
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Every text below a declaration, with what it is of."""
+    if isinstance(value, msgspec.Struct) and not isinstance(value, Text):
+        where = getattr(value, "code", None) or getattr(value, "name", None) or where
+        for field in value.__struct_fields__:
+            inner = getattr(value, field)
+            if field == "text":
+                yield where, inner
+            else:
+                yield from _texts(inner, where)
+    elif isinstance(value, tuple):
+        for each in value:
+            if isinstance(each, Text):
+                yield where, each
+            else:
+                yield from _texts(each, where)
+
+
+def memory(module: ModuleType) -> dict[str, bytes]:
+    """What the modules of a plugin hold besides functions: each name with a fingerprint of its value."""
+    _, package = own_files(module)
+    return {
+        f"{name}.{key}": mark
+        for name, each in sorted(sys.modules.items())
+        if name == package or name.startswith(f"{package}.")
+        for key, value in _held(each)
+        if (mark := _mark(value)) is not None
+    }
+
+
+def _held(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    for key, value in list(vars(module).items()):
+        if key.startswith("__") or isinstance(value, ModuleType):
+            continue
+        if isinstance(value, FunctionType):
+            if value.__module__ == module.__name__:
+                yield (
+                    f"{key} (its attributes and defaults)",
+                    (value.__dict__, value.__defaults__, value.__kwdefaults__),
+                )
+        elif not isinstance(value, type):
+            yield key, value
+        elif value.__module__ == module.__name__:
+            plain = {k: v for k, v in vars(value).items() if not k.startswith("__") and not callable(v)}
+            yield from ((f"{key}.{k}", v) for k, v in plain.items())
+
+
+def _mark(value: Any) -> bytes | None:
+    try:
+        return hashlib.sha256(pickle.dumps(value)).digest()
+    except Exception:
+        # What cannot be written down is compiled, or a handle: no memory of a trade.
+        return None
+
+
+def changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    """The names whose value is another, or that are new."""
+    return [name for name, mark in after.items() if before.get(name) != mark]
+
+
+def _reload(plugin: Plugin, post: Post) -> None:
+    try:
+        before = plugin.digest()
+        plugin.begin(post.kernel.city, plugin.stored())
+        after = plugin.digest()
+    except OndijonError as error:
+        raise _LostError(str(error)) from error
+    if before != after:
+        raise _LostError("the state that was stored is not the one that comes back")
+
+
+def _digest(plugin: Plugin) -> str:
+    try:
+        return plugin.digest().hex()[:12]
+    except OndijonError as error:
+        return str(error)
+
+
+def _told(proposals: Sequence[Proposal]) -> bytes:
+    """Proposals as bytes; what cannot be stored is refused later, by the kernel."""
+    told = []
+    for proposal in proposals:
+        try:
+            told.append(states.encode(proposal, 0))
+        except Exception:
+            told.append(type(proposal).__name__.encode())
+    return b"".join(told)
+
+
+def _city(spec: Spec) -> City:
+    if spec.city is None:
+        return City.small(spec.seed)
+    city = cities.load(spec.city)
+    return City(city.description, city.communes, city.streets, city.assets)
+
+
+def _plugin(post: Post, name: str) -> Plugin:
+    return next(plugin for plugin in post.plugins if plugin.name == name)
+
+
+def main() -> None:
+    """Entry of the process."""
+    spec = msgspec.json.decode(
+        Path(sys.argv[1]).read_bytes(), type=Spec, dec_hook=lambda type, value: type(value)
+    )
+    # A hook that never returns would hold this process for ever: say where it stands.
+    faulthandler.dump_traceback_later(spec.patience_s, exit=True)
+    report = try_out(spec)
+    Path(sys.argv[2]).write_bytes(msgspec.json.encode(report))
+
+
+if __name__ == "__main__":
+    main()
