@@ -275,6 +275,10 @@ def find(name: str, folder: Path | None = None) -> ModuleType:
         if found:
             module: ModuleType = found[0].load()
             return module
+    except SyntaxError as error:
+        raise PluginError(
+            f"cannot be imported: {error.msg}.", where=f"plugin {name}, {error.filename}:{error.lineno}"
+        ) from error
     except Exception as error:
         raise PluginError(f"cannot be imported: {error!r}.", where=f"plugin {name}") from error
     known = sorted(entry.name for entry in entry_points(group=GROUP))

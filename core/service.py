@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 
 from core import city as cities
-from core import inventory, status
+from core import inventory, status, trace
 from core import plugins as plugin_host
 from core import run as runs
 from core import snapshot as snapshots
@@ -32,6 +32,7 @@ from core.reactor import Reactor
 from core.run import Run
 from core.snapshot import Snapshot
 from core.step import Inputs, Outputs
+from core.trace import Trace
 from core.truncation import Truncation
 from core.vault import Vault
 
@@ -72,6 +73,7 @@ class Service:
         self.kernel = Kernel(city, plugins, self.journal.generation, run.seed, gate=run.gate, login=login)
         self.kernel.register.check_room(run.edges.slots)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
+        self.traces = [Trace(plugin) for plugin in plugins if plugin.name == run.trace]
         self.expiring = Expiring(run.data, run.security)
         self.views = status.Views()
         self.faults: list[str] = []
@@ -166,6 +168,9 @@ class Service:
         self._let_out(outputs, last)
         self._tell_partners(now, inputs, outputs)
         self._note(outputs)
+        for traced in self.traces:
+            if told := traced.step(now, outputs):
+                self.intake.publish(trace.TOPIC, told)
         self._periodically()
 
     def _troubles(self) -> list[tuple[str, dict[str, str]]]:

@@ -82,7 +82,11 @@ def decode(
             migrate(msgspec.msgpack.decode(stored.state), stored.version), struct, dec_hook=_dec_hook
         )
     except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise StateError(f"cannot be restored: {error}.", where=struct.__name__) from error
+        raise StateError(
+            f"cannot be restored: {error}.",
+            where=struct.__name__,
+            next="Fields that change need a higher state_version, and a migrate() from the one before.",
+        ) from error
 
 
 def digest(state: msgspec.Struct) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from adapters.cli.plugin.check import plugin_check
+from adapters.cli.plugin.dev import dev
 from adapters.cli.plugin.new import new
 
 
@@ -23,5 +24,5 @@ def plugin() -> None:
     """
 
 
-for command in (new, plugin_check):
+for command in (new, plugin_check, dev):
     plugin.add_command(command)

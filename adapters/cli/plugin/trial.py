@@ -33,6 +33,7 @@ from core.errors import CityError, OndijonError
 from core.plugins import PROPOSALS_MAX, Call, Plugin
 from core.proposals import Proposal
 from core.step import Outputs
+from core.trace import line_of, refusals
 from ondijon.testing import City, Post
 
 #: What a batch may take (µs) if steps of 50 ms are to keep their pace beside other trades.
@@ -304,7 +305,7 @@ class _Watched:
     """What the calls of a plugin's hooks were like."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._files = {str(file) for file in files}
+        self._home = str(files[0].parent)
         self.us: dict[str, list[float]] = {}
         self._raised: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -314,22 +315,12 @@ class _Watched:
         """A hook was called."""
         self.us.setdefault(call.hook, []).append(call.us)
         if call.error is not None:
-            self._raised[f"{call.hook} raised {_brief(call.error)}{line_of(call.error, self._files)}"] += 1
+            self._raised[f"{call.hook} raised {_brief(call.error)}{line_of(call.error, self._home)}"] += 1
 
     def look(self, plugin: Plugin, outputs: Outputs) -> None:
         """A step has settled what was proposed."""
-        for fault in outputs.faults:
-            whose, _, what = fault.partition(": ")
-            if whose == f"plugin {plugin.name}" and " raised " not in what:
-                self._refused[what] += 1
-            elif fault.startswith("event ") and f" what {plugin.name} reads" in fault:
-                self._refused[fault] += 1
-        for event in outputs.events:
-            if event.kind != "post.command.ended" or event.data.by != plugin.name:
-                continue
-            if event.data.state == "refused":
-                told = self.at_the_gate if event.data.reason in _MET else self._refused
-                told[f"{event.data.verb} was refused by the gate: {event.data.reason}"] += 1
+        for what, code in refusals(plugin.name, outputs):
+            (self.at_the_gate if code in _MET else self._refused)[what] += 1
 
     def raised(self) -> list[str]:
         """Each way in which a hook raised, the most frequent first."""
@@ -345,13 +336,6 @@ class _Watched:
             hook: HookTimes(len(us), *np.percentile(us[1:] or us, [50, 99, 100]).round(1).tolist())
             for hook, us in sorted(self.us.items())
         }
-
-
-def line_of(error: BaseException, files: Iterable[str]) -> str:
-    """`` at FILE:LINE`` of the last frame in a plugin's own files; empty where there is none."""
-    own = set(files)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
-    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _brief(error: BaseException) -> str:

@@ -239,7 +239,7 @@ def test_a_planted_fault_is_found(tmp_path: Path, fault: str) -> None:
 REFUSED: dict[str, tuple[Changes, str]] = {
     "a syntax error": (
         [("LOOK_S = 5.0", "LOOK_S = = 5.0")],
-        "plugin crowds: cannot be imported: SyntaxError",
+        "crowds.py:34: cannot be imported: invalid syntax.",
     ),
     "another API": ([("config=Settings,", "config=Settings,\n    api=9,")], "is written for plugin API 9"),
     "another name": ([('name="crowds",', 'name="throngs",')], "declares itself as 'throngs'"),
@@ -260,7 +260,7 @@ REFUSED: dict[str, tuple[Changes, str]] = {
         "cannot start",
     ),
     "an unknown argument": ([("def on_tick(table: TableView, ", "def on_tick(weather, table, ")], "weather"),
-    "a needed setting": ([("limit: Positive = 20.0", "limit: Positive")], "[plugins.crowds]"),
+    "a needed setting": ([("limit: Positive = 6.0", "limit: Positive")], "[plugins.crowds]"),
     "a tick of no time": ([("LOOK_S = 5.0", "LOOK_S = 0.0")], "tick 'look' comes every 0.0 s"),
 }
 

@@ -39,7 +39,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[plugins.crowds]: what a city decides."""
 
-    limit: Positive = 20.0  # people at a sensor, those of a while ago counting less
+    limit: Positive = 6.0  # people at a sensor, those of a while ago counting less
     half_life_s: Positive = 60.0  # after so long somebody counts half
 
 

@@ -12,5 +12,5 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[plugins.crowds]: ``limit`` people at a sensor are a crowd, those of ``half_life_s`` seconds ago count half."""
 
-    limit: Positive = 20.0
+    limit: Positive = 6.0
     half_life_s: Positive = 60.0
