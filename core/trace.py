@@ -18,7 +18,7 @@ import numpy as np
 from core import proposals
 from core.batch import Batch
 from core.clock import Now
-from core.plugins import Call, Plugin
+from core.plugins import PROPOSALS_MAX, Call, Plugin
 from core.step import Outputs
 
 TOPIC = b"trace"
@@ -60,6 +60,7 @@ class Trace:
         self._plugin = plugin
         self._homes = {name: _home(hook) for name, (hook, _) in plugin.hooks.items()}
         self._calls: list[Called] = []
+        self._dropped = plugin.dropped
         plugin.watch = self._take
 
     def _take(self, call: Call) -> None:
@@ -74,6 +75,9 @@ class Trace:
     def step(self, now: Now, outputs: Outputs) -> bytes | None:
         """What is to be told of a step; None where the plugin was not called."""
         refused = [what[:TEXT_MAX] for what, _ in refusals(self._plugin.name, outputs)][:REFUSED_MAX]
+        if dropped := self._plugin.dropped - self._dropped:
+            refused.append(f"{dropped:,} proposals were dropped: at most {PROPOSALS_MAX:,} a step are taken")
+            self._dropped = self._plugin.dropped
         calls, self._calls = self._calls, []
         return encode(Traced(now.utc, now.step, calls, refused)) if calls or refused else None
 

@@ -85,6 +85,18 @@ def make_other():
     return module
 
 
+def test_what_is_dropped_is_told_once(make_trial) -> None:
+    module = make_trial()
+    module.on_tick = hookimpl(lambda: [Clear(asset=3, code="crowd")] * 1200)
+    post = Post(City.small(), [module])
+    watched = Trace(post.plugins[0])
+    told = traced(post, watched)
+    assert told is not None
+    assert told.calls[0].proposed == {"Clear crowd": 1000}
+    assert told.refused == ["200 proposals were dropped: at most 1,000 a step are taken"]
+    assert traced(post, watched) is None
+
+
 def test_what_is_told_of_a_step_is_bounded(make_trial) -> None:
     (plugin,) = plugins.load(["trial"], modules={"trial": make_trial()})
     watched = Trace(plugin)

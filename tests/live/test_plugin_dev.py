@@ -127,16 +127,26 @@ def test_saves_are_taken_over_and_what_does_not_fit_harms_nothing(author: Author
     # With its migrate the state is taken along.
     hook = "@hookimpl\ndef migrate(state):\n    return {**state, 'looks': 7}\n\n\n@hookimpl\ndef on_batch"
     told = "    raise RuntimeError(f'kept {state.people[0] > 1e5} {state.looks}')\n"
-    author.save(
+    kept = [
         grown,
         ("state=State,", "state=State,\n    state_version=2,"),
         ("    begun = State(", "    begun = state or State("),
         ("np.zeros(len(fixed.sensor), bool))", "np.zeros(len(fixed.sensor), bool), 0)"),
         ("@hookimpl\ndef on_batch", hook),
-        (LOOK, LOOK + told),
-    )
+    ]
+    author.save(*kept, (LOOK, LOOK + told))
     author.reads("taken over in")
     author.reads("raised: RuntimeError('kept True 7') at footfall.py:")
+
+    # One that ends its process is tried again; the next save is taken at once.
+    author.save((LOOK, LOOK + "    import os\n    os._exit(3)\n"))
+    said = author.reads("The last good one goes on.")
+    assert "stored by version 2 of the state, this plugin knows 1" in said
+    author.save(*kept, (LOOK, LOOK + "    import os\n    os._exit(3)\n"))
+    author.reads("the kernel ended with status 3 and is tried again.")
+    author.save(*kept)
+    author.reads("taken over in")
+    author.reads("Publish footfall.communes ×")
 
     said = author.end()
     assert author.process.returncode == 0, said

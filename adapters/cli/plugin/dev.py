@@ -39,6 +39,9 @@ LINES_MAX = 20
 #: A file is taken when it has not changed for so long (s): editors write in several strokes.
 SETTLED_S = 0.2
 
+#: The kernel tells its status each second; one that says nothing for so long (s) hangs.
+SILENT_S = 5.0
+
 #: So long (s) may a changed plugin take to say whether it fits.
 FITS_S = 60.0
 
@@ -121,6 +124,8 @@ class Dev(Demo):
         self._fitting: Fitting | None = None
         self._taken_at, self._generation = 0.0, 0
         self._failed_starts = 0
+        self._told: set[str] = set()
+        self._silent = False
 
     def _watch(self, seconds: float | None) -> None:
         began = time.monotonic()
@@ -157,12 +162,26 @@ class Dev(Demo):
         if self._taken_at and self._told_generation() > self._generation:
             click.echo(f"taken over in {time.monotonic() - self._taken_at:.1f} s, with its state.")
             self._taken_at = 0.0
+        faults = self.follower.status.faults if self.follower.status else []
+        for fault in faults:
+            # Its next version would begin with an older one.
+            if "its state cannot be stored" in fault and fault not in self._told:
+                self._told.add(fault)
+                click.secho(fault, fg="red")
         kernel = self.supervisor.processes[0]
         if kernel.pid is None and kernel.figures.starts > self._failed_starts:
             self._failed_starts = kernel.figures.starts
-            click.echo(
-                f"the kernel ended, and is tried again: {last_line(self.supervisor.folder / 'kernel.log')}"
+            why = last_line(self.supervisor.folder / "kernel.log")
+            told = f": {why}" if "kernel stopped" in why else "."
+            click.secho(
+                f"the kernel ended with status {kernel.exit_status} and is tried again{told}", fg="red"
             )
+        silent = time.monotonic() - self.follower.at > SILENT_S and kernel.pid is not None
+        if silent and not self._silent and not self._taken_at:
+            click.secho(
+                f"for {SILENT_S:.0f} s nothing is heard of the kernel: a hook that does not return?", fg="red"
+            )
+        self._silent = silent
 
 
 class Fitting:

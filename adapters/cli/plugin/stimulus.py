@@ -22,6 +22,9 @@ _DRAWS = 20
 #: So long (s) that whatever can get stale does.
 _SILENCE_S = 4 * 3600.0
 
+#: Things that report a metric in an ordinary step, about, however large the city is.
+_ORDINARY = 200
+
 _WORDS = ("", "est", "Rue de la Liberté", "🌧", "x" * 200)
 
 
@@ -196,7 +199,7 @@ class Stimulus:
 
     def _some(self, share: float) -> None:
         for metric, ids in self._metrics:
-            chosen = np.flatnonzero(self._rng.random(len(ids)) < share)
+            chosen = np.flatnonzero(self._rng.random(len(ids)) < min(share, _ORDINARY / len(ids)))
             self._say(metric, [ids[i] for i in chosen], self._rng.random(len(chosen)) ** 2)
         if self._rng.random() < 0.1:
             self._tell(1)

@@ -10,6 +10,7 @@ import faulthandler
 import hashlib
 import pickle
 import sys
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,8 +40,11 @@ from ondijon.testing import City, Post
 #: What a batch may take (µs) if steps of 50 ms are to keep their pace beside other trades.
 BUDGET_US = 5_000.0
 
-#: At how many steps at most the state is stored and put back.
-_RELOADS = 250
+#: Devices of a city up to so many things also report what they were asked to do.
+_FOLLOWING_MAX = 5_000
+
+#: The state is stored and put back after every second step, until that has taken so long (s): `prepare` may be slow.
+_RELOADING_S = 15.0
 
 #: Refusals of the gate that a right trade may meet; any other tells of a mistake in it.
 _MET = ("interlock", "interlock_unknown", "needs_two_persons", "not_approved", "person_holds", "rate")
@@ -196,8 +200,10 @@ class _Trial:
         declared = [plugin_host.hooked(name, module).declaration for name, module in self.modules.items()]
         made, untold = peopled(_city(self.spec), declared, self.spec.seed)
         self.untold += untold
+        # In a large city it would cost more than the whole rest that devices report what they were asked.
+        follows = len(made.assets) <= _FOLLOWING_MAX
         post = Post(
-            made, list(self.modules.values()), config=self.spec.tables, seed=self.spec.seed, follows=True
+            made, list(self.modules.values()), config=self.spec.tables, seed=self.spec.seed, follows=follows
         )
         for table in self.spec.tables.keys() - {plugin.name for plugin in post.plugins}:
             raise OndijonError(f"[plugins.{table}] is for no plugin of this trial.")
@@ -208,6 +214,7 @@ class _Trial:
         plugin = _plugin(post, self.spec.name)
         said = hashlib.sha256()
         called: list[str] = []
+        reloading_s = 0.0
 
         def watch(call: Call) -> None:
             said.update(_told(call.proposals))
@@ -222,8 +229,10 @@ class _Trial:
             outputs = post.step()
             if watched is not None:
                 watched.look(plugin, outputs)
-            if reload and n < 2 * _RELOADS and n % 2 == 0:
+            if reload and n % 2 == 0 and reloading_s < _RELOADING_S:
+                began = time.perf_counter()
                 _reload(plugin, post)
+                reloading_s += time.perf_counter() - began
             yield Step(
                 post.mono // 50_000,
                 going_on,
