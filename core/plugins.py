@@ -177,6 +177,9 @@ class Plugin:
         except Exception as raised:
             error = raised
             raise
+        except SystemExit as raised:
+            error = PluginError(f"{hook} tried to end the process.", where=f"plugin {self.name}")
+            raise error from raised
         finally:
             us = (perf_counter_ns() - began) / 1000
             self.calls += 1
