@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from adapters.cli.plugin import source
-from adapters.cli.plugin.grade import STARTS, Check, check
+from adapters.cli.plugin.grade import RULES, check
 from adapters.cli.plugin.report import HookTimes, Report, Step, difference
 from adapters.cli.plugin.stimulus import Stimulus, peopled
 from core import city as cities
@@ -31,7 +31,7 @@ from core import plugins as plugin_host
 from core import state as states
 from core.declaration import Declaration, Text
 from core.errors import CityError, OndijonError
-from core.plugins import PROPOSALS_MAX, Call, Plugin
+from core.plugins import Call, Plugin
 from core.proposals import Proposal
 from core.step import Outputs
 from core.trace import line_of, refusals
@@ -133,8 +133,8 @@ class _Trial:
 
     def report(self) -> Report:
         """Look at the plugin, drive it, say what was seen."""
+        before = memory(self.module)
         post = self._post()
-        warnings = plugin_host.check_declarations(post.declared)
         steps = list(self._drive(post, self.watched))
         report = Report(name=self.spec.name, steps=steps, companions=self.beside)
         if not self.spec.whole:
@@ -144,56 +144,30 @@ class _Trial:
         last = _plugin(post, self.spec.name)
         if self.spec.keep_state is not None:
             self.spec.keep_state.write_bytes(last.stored())
-        before = memory(self.module)
-        again = self._post()
-        repeated = difference(steps, list(self._drive(again, None)))
+        repeated = difference(steps, list(self._drive(self._post(), None)))
         kept = [f"{name} changed" for name in changed(before, memory(self.module))]
         text = source.look(self.files, self.package)
-        report.checks = [
-            Check(STARTS, "grave", []),
-            check("events", "small", warnings, "Name the kind as the other trade declares it."),
-            check("texts", "small", texts(post.declared[-1]), "Give each Text its French and its English."),
-            check("documented", "small", text.silent, "One sentence each; for a class, what its fields are."),
-            check(
-                "imports",
-                "small",
-                text.foreign,
-                "Import `ondijon` and your own modules; talk through events.",
-            ),
-            check(
-                "pure",
-                "grave",
-                text.impure,
-                "Time is now.utc and now.mono, chance is now.rng(name), all else is an adapter's.",
-            ),
-            check(
-                "memory",
-                "grave",
-                [*text.memory, *kept],
-                "Keep what evolves in the state: the kernel owns it.",
-            ),
-            check(
-                "reload", "grave", self._reloaded(steps), "Keep all in the state, as its Struct declares it."
-            ),
-            check(
-                "same again", "grave", [repeated] if repeated else [], "Clock, chance or memory: see above."
-            ),
-            check("raises", "grave", self.watched.raised(), "Mend the line; until then the step is lost."),
-            check(
-                "proposals",
-                "grave",
-                self.watched.refused(),
-                "Propose what the declaration and the city know.",
-            ),
-            check(
-                "limit",
-                "grave",
-                self._dropped(last),
-                f"At most {PROPOSALS_MAX:,} a step: one Command or Raise may name a whole street.",
-            ),
-            check("migrate", "grave", self._migrated(), "See migrate() in docs/hooks.md."),
-            *self._advice(text, post, last),
-        ]
+        found: dict[str, Iterable[str]] = {
+            "events": self._unheard(post),
+            "texts": texts(self.declaration),
+            "documented": text.silent,
+            "imports": text.foreign,
+            "pure": text.impure,
+            "memory": [*text.memory, *kept],
+            "reload": self._reloaded(steps),
+            "same again": [repeated] if repeated else [],
+            "raises": self.watched.raised(),
+            "proposals": self.watched.refused(),
+            "limit": [f"{last.dropped:,} proposals were dropped"] if last.dropped else [],
+            "migrate": self._migrated(),
+            "order": text.chance,
+            "reached": [*self._uncalled(), *self.untold],
+            "listeners": self._unread(post),
+            "gate": self.watched.at_the_gate,
+            "old state": self._untried(),
+            "time": self.watched.slow(),
+        }
+        report.checks = [check(name, found.get(name, ())) for name in RULES]
         return report
 
     def _post(self) -> Post:
@@ -251,9 +225,6 @@ class _Trial:
             return [str(lost)]
         return [f"stored and put back, {away}"] if away else []
 
-    def _dropped(self, plugin: Plugin) -> list[str]:
-        return [f"{plugin.dropped:,} proposals of steps with more were dropped"] if plugin.dropped else []
-
     def _migrated(self) -> list[str]:
         version = self.declaration.state_version
         if version > 1 and "migrate" not in self.hooks:
@@ -272,38 +243,24 @@ class _Trial:
             return [str(error)]
         return []
 
-    def _advice(self, text: source.Found, post: Post, plugin: Plugin) -> Iterator[Check]:
-        yield check("order", "advice", text.chance, "Sort it, or go through a list.")
-        uncalled = [
+    def _unheard(self, post: Post) -> list[str]:
+        warnings = plugin_host.check_declarations(post.declared)
+        return [warning for warning in warnings if warning.startswith(f"plugin {self.spec.name} ")]
+
+    def _unread(self, post: Post) -> list[str]:
+        read = {kind for declared in post.declared for kind in declared.reads.events}
+        return [f"nobody here reads {kind.name}" for kind in self.declaration.events if kind.name not in read]
+
+    def _uncalled(self) -> list[str]:
+        return [
             f"{hook} was never called: nothing that it reads came"
             for hook in _HOOKS
             if hook in self.hooks and hook not in self.watched.us
         ]
-        yield check("reached", "advice", [*uncalled, *self.untold], "Try it in a city of its own: --city.")
-        read = {kind for declared in post.declared for kind in declared.reads.events}
-        unread = [
-            f"nobody here reads {kind.name}" for kind in self.declaration.events if kind.name not in read
-        ]
-        yield check("listeners", "advice", unread, "Fine, if people or partners are who should know.")
-        yield check(
-            "gate",
-            "advice",
-            self.watched.at_the_gate,
-            "docs/commands.md tells every refusal; a flood may meet them.",
-        )
-        if self.declaration.state_version > 1 and self.spec.old_state is None and "migrate" in self.hooks:
-            yield check(
-                "old state",
-                "advice",
-                ["migrate() was not tried"],
-                "Keep a state with --keep-state before you change it, and give it as --old-state after.",
-            )
-        slow = [
-            f"{hook}: p99 is {times.p99_us / 1000:.1f} ms, {100 * times.p99_us / BUDGET_US:.0f} % of a batch's budget"
-            for hook, times in self.watched.figures().items()
-            if times.p99_us > BUDGET_US
-        ]
-        yield check("time", "advice", slow, "Columns instead of loops; on a busy machine, measure again.")
+
+    def _untried(self) -> list[str]:
+        older = self.declaration.state_version > 1 and "migrate" in self.hooks
+        return ["migrate() was not tried"] if older and self.spec.old_state is None else []
 
 
 class _LostError(Exception):
@@ -338,6 +295,14 @@ class _Watched:
     def refused(self) -> list[str]:
         """Each way in which a proposal was refused, the most frequent first."""
         return [f"{what[:300]} ({n} times)" for what, n in self._refused.most_common()]
+
+    def slow(self) -> list[str]:
+        """The hooks that take longer than their share of a step."""
+        return [
+            f"{hook}: p99 is {times.p99_us / 1000:.1f} ms, {100 * times.p99_us / BUDGET_US:.0f} % of a batch's budget"
+            for hook, times in self.figures().items()
+            if times.p99_us > BUDGET_US
+        ]
 
     def figures(self) -> dict[str, HookTimes]:
         """What the hooks took; the first call of each is left out, because much is done there once."""
