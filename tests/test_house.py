@@ -185,7 +185,12 @@ def wheel(root: Path) -> list[str]:
     """All that the post needs at run time is in the wheel."""
     wanted = set(map(str, sources(root, ".py", ".pyi", ".pxd", ".h")))
     wanted |= {f"{package}/py.typed" for package in PACKAGES}
-    for pattern in ("adapters/console/static/**/*", "adapters/*/*.toml", "plugins/*/catalogue/*"):
+    for pattern in (
+        "adapters/console/static/**/*",
+        "adapters/*/*.toml",
+        "adapters/cli/plugin/starter/*/*.[mt]*",
+        "plugins/*/catalogue/*",
+    ):
         wanted |= {str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file()}
     return sorted(wanted - wheel_files(root))
 

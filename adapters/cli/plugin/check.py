@@ -171,7 +171,11 @@ class _Child:
         self._spec = msgspec.structs.replace(spec, whole=whole, keep_state=spec.keep_state if whole else None)
         self._report, self._said = base.with_suffix(".report"), base.with_suffix(".log")
         base.write_bytes(msgspec.json.encode(self._spec, enc_hook=str))
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | {
+            "PYTHONHASHSEED": hash_seed,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         with self._said.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "adapters.cli.plugin.trial", base, self._report],

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from adapters.cli.demo import DEMO_START, Demo, default_city, demo_config
 from adapters.cli.plugin.check import located
-from adapters.cli.plugin.trial import companions
+from adapters.cli.plugin.companions import companions
 from core import city as cities
 from core import config as configs
 from core import plugins as plugin_host
@@ -130,15 +130,17 @@ class Dev(Demo):
     def _watch(self, seconds: float | None) -> None:
         began = time.monotonic()
         click.echo(f"Watching {self._files}: save, and it is taken over.")
-        while not self._stopping and (seconds is None or time.monotonic() - began < seconds):
-            self.supervisor.turn()
-            self.follower.update()
-            self._trace.update(0.1)
-            self._look()
-            self._look_after_kernel()
-        self._trace.close()
-        if self._fitting is not None:
-            self._fitting.end()
+        try:
+            while not self._stopping and (seconds is None or time.monotonic() - began < seconds):
+                self.supervisor.turn()
+                self.follower.update()
+                self._trace.update(0.1)
+                self._look()
+                self._look_after_kernel()
+        finally:
+            self._trace.close()
+            if self._fitting is not None:
+                self._fitting.end()
 
     def _look(self) -> None:
         """Take a change: first asked in a process of its own whether it fits, so that what does not harms nothing."""
@@ -162,13 +164,13 @@ class Dev(Demo):
         if self._taken_at and self._told_generation() > self._generation:
             click.echo(f"taken over in {time.monotonic() - self._taken_at:.1f} s, with its state.")
             self._taken_at = 0.0
-        faults = self.follower.status.faults if self.follower.status else []
-        for fault in faults:
+        faults = set(self.follower.status.faults if self.follower.status else ())
+        for fault in faults - self._told:
             # Its next version would begin with an older one.
-            if "its state cannot be stored" in fault and fault not in self._told:
-                self._told.add(fault)
+            if "its state cannot be stored" in fault:
                 click.secho(fault, fg="red")
-        kernel = self.supervisor.processes[0]
+        self._told = faults
+        (kernel,) = (process for process in self.supervisor.processes if process.name == "kernel")
         if kernel.pid is None and kernel.figures.starts > self._failed_starts:
             self._failed_starts = kernel.figures.starts
             why = last_line(self.supervisor.folder / "kernel.log")
@@ -189,12 +191,14 @@ class Fitting:
 
     def __init__(self, run: Path) -> None:
         self._until = time.monotonic() + FITS_S
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "adapters.cli.plugin.fits", run],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        self._log = run / "fits.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "adapters.cli.plugin.fits", run],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
 
     def answer(self) -> str | None:
         """Empty where it fits, else why not in a sentence; None as long as nobody knows."""
@@ -203,12 +207,9 @@ class Fitting:
                 return None
             self.end()
             return f"it does not start within {FITS_S:.0f} s."
-        assert self._process.stderr is not None
-        said = self._process.stderr.read().decode("utf-8", errors="replace").strip().splitlines()
-        self._process.stderr.close()
         if self._process.returncode == 0:
             return ""
-        return said[-1] if said else f"it ended its process with status {self._process.returncode}."
+        return last_line(self._log) or f"it ended its process with status {self._process.returncode}."
 
     def end(self) -> None:
         """Nobody waits for the answer any more."""

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import faulthandler
 import hashlib
-import pickle
+import resource
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from adapters.cli.plugin import source
+from adapters.cli.plugin import memory, source, texts
+from adapters.cli.plugin.companions import companions
 from adapters.cli.plugin.grade import RULES, check
 from adapters.cli.plugin.report import HookTimes, Report, Step, difference
 from adapters.cli.plugin.stimulus import Stimulus, peopled
 from core import city as cities
 from core import plugins as plugin_host
 from core import state as states
-from core.declaration import Declaration, Text
 from core.errors import CityError, OndijonError
 from core.plugins import Call, Plugin
 from core.proposals import Proposal
@@ -39,6 +37,9 @@ from ondijon.testing import City, Post
 
 #: What a batch may take (µs) if steps of 50 ms are to keep their pace beside other trades.
 BUDGET_US = 5_000.0
+
+#: No file of a trial becomes larger (bytes).
+_FILE_MAX = 256 << 20
 
 #: Devices of a city up to so many things also report what they were asked to do.
 _FOLLOWING_MAX = 5_000
@@ -84,37 +85,6 @@ def try_out(spec: Spec) -> Report:
         return Report(name=spec.name, error=f"plugin {spec.name}: it cannot be driven: {error!r} at {where}.")
 
 
-def companions(declaration: Declaration, known: Iterable[str] = ()) -> list[str]:
-    """The installed plugins that declare what this one names, so that it means something."""
-    needed, found = _needed(declaration) - _given(declaration), []
-    for entry in sorted(entry_points(group=plugin_host.GROUP)):
-        if entry.name == declaration.name or entry.name in known:
-            continue
-        try:
-            other = plugin_host.hooked(entry.name, plugin_host.find(entry.name))
-        except OndijonError:
-            continue
-        if needed & _given(other.declaration):
-            found.append(entry.name)
-    return found
-
-
-def _needed(declaration: Declaration) -> set[str]:
-    metrics = {*declaration.reads.metrics, *(layer.metric for layer in declaration.layers)}
-    kinds = {metric.kind for metric in declaration.metrics} | {verb.targets for verb in declaration.verbs}
-    kinds |= {kind.targets for kind in declaration.programmes}
-    kinds |= {kind.parent for kind in declaration.assets if kind.parent}
-    locks = {name for lock in declaration.interlocks for name in (lock.verb, lock.metric)}
-    alarms = {code for alarm in declaration.alarms for code in alarm.suppressed_by}
-    return {*declaration.reads.events, *metrics, *kinds, *locks, *alarms}
-
-
-def _given(declaration: Declaration) -> set[str]:
-    return {
-        getattr(item, "code", None) or item.name for part in declaration.parts().values() for item in part
-    }
-
-
 class _Trial:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -127,13 +97,13 @@ class _Trial:
         self.beside = [name for name in beside if name != spec.name]
         self.modules = {name: plugin_host.find(name, spec.folder) for name in self.beside}
         self.modules[spec.name] = self.module
-        self.files, self.package = own_files(self.module)
+        self.files, self.package = memory.own_files(self.module)
         self.watched = _Watched(self.files)
         self.untold: list[str] = []
 
     def report(self) -> Report:
         """Look at the plugin, drive it, say what was seen."""
-        before = memory(self.module)
+        before = memory.held(self.module)
         post = self._post()
         steps = list(self._drive(post, self.watched))
         report = Report(name=self.spec.name, steps=steps, companions=self.beside)
@@ -145,11 +115,11 @@ class _Trial:
         if self.spec.keep_state is not None:
             self.spec.keep_state.write_bytes(last.stored())
         repeated = difference(steps, list(self._drive(self._post(), None)))
-        kept = [f"{name} changed" for name in changed(before, memory(self.module))]
+        kept = [f"{name} changed" for name in memory.changed(before, memory.held(self.module))]
         text = source.look(self.files, self.package)
         found: dict[str, Iterable[str]] = {
             "events": self._unheard(post),
-            "texts": texts(self.declaration),
+            "texts": texts.lacking(self.declaration),
             "documented": text.silent,
             "imports": text.foreign,
             "pure": text.impure,
@@ -317,87 +287,6 @@ def _brief(error: BaseException) -> str:
     return text[:300]
 
 
-def own_files(module: ModuleType) -> tuple[list[Path], str]:
-    """The source files of a plugin, and what the names of its modules begin with."""
-    file = Path(module.__file__ or "")
-    package = module.__spec__.parent if module.__spec__ else ""
-    if not package:
-        return [file], module.__name__
-    return sorted(file.parent.rglob("*.py")), package
-
-
-def texts(declaration: Declaration) -> list[str]:
-    """The texts of a declaration that one of the two languages lacks."""
-    wrong = []
-    for where, text in _texts(declaration, declaration.name):
-        missing = [language for language in ("fr", "en") if not str(getattr(text, language, "")).strip()]
-        if not isinstance(text, Text) or missing:
-            wrong.append(f"{where} has no text in {' and '.join(missing) or 'two languages'}")
-        elif text.fr == text.en and " " in text.fr.strip():
-            wrong.append(f"{where} says {text.fr!r} in both languages")
-    return wrong
-
-
-def _texts(value: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Every text below a declaration, with what it is of."""
-    if isinstance(value, msgspec.Struct) and not isinstance(value, Text):
-        where = getattr(value, "code", None) or getattr(value, "name", None) or where
-        for field in value.__struct_fields__:
-            inner = getattr(value, field)
-            if field == "text":
-                yield where, inner
-            else:
-                yield from _texts(inner, where)
-    elif isinstance(value, tuple):
-        for each in value:
-            if isinstance(each, Text):
-                yield where, each
-            else:
-                yield from _texts(each, where)
-
-
-def memory(module: ModuleType) -> dict[str, bytes]:
-    """What the modules of a plugin hold besides functions: each name with a fingerprint of its value."""
-    _, package = own_files(module)
-    return {
-        f"{name}.{key}": mark
-        for name, each in sorted(sys.modules.items())
-        if name == package or name.startswith(f"{package}.")
-        for key, value in _held(each)
-        if (mark := _mark(value)) is not None
-    }
-
-
-def _held(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    for key, value in list(vars(module).items()):
-        if key.startswith("__") or isinstance(value, ModuleType):
-            continue
-        if isinstance(value, FunctionType):
-            if value.__module__ == module.__name__:
-                yield (
-                    f"{key} (its attributes and defaults)",
-                    (value.__dict__, value.__defaults__, value.__kwdefaults__),
-                )
-        elif not isinstance(value, type):
-            yield key, value
-        elif value.__module__ == module.__name__:
-            plain = {k: v for k, v in vars(value).items() if not k.startswith("__") and not callable(v)}
-            yield from ((f"{key}.{k}", v) for k, v in plain.items())
-
-
-def _mark(value: Any) -> bytes | None:
-    try:
-        return hashlib.sha256(pickle.dumps(value)).digest()
-    except Exception:
-        # What cannot be written down is compiled, or a handle: no memory of a trade.
-        return None
-
-
-def changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
-    """The names whose value is another, or that are new."""
-    return [name for name, mark in after.items() if before.get(name) != mark]
-
-
 def _reload(plugin: Plugin, post: Post) -> None:
     try:
         before = plugin.digest()
@@ -443,6 +332,8 @@ def main() -> None:
     spec = msgspec.json.decode(
         Path(sys.argv[1]).read_bytes(), type=Spec, dec_hook=lambda type, value: type(value)
     )
+    # One that prints at each call would fill the disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_MAX, _FILE_MAX))
     # A hook that never returns would hold this process for ever: say where it stands.
     faulthandler.dump_traceback_later(spec.patience_s, exit=True)
     report = try_out(spec)
