@@ -52,7 +52,13 @@ class Host:
         calls = self._calls(plugin, now, batch, self._read(plugin, events, outputs))
         if not calls:
             return []
-        before = state.copy(plugin.state)
+        try:
+            before = state.copy(plugin.state)
+        except Exception as error:
+            # Nothing could be put back, so nothing is asked.
+            what = f"is not called, its state cannot be copied: {error!r}"
+            self._failed(plugin, calls[0][0], error, what, now, outputs)
+            return []
         dropped = plugin.dropped
         proposed: Proposed = []
         for hook, cause, arguments in calls:
@@ -62,8 +68,8 @@ class Host:
                 ]
             except Exception as error:
                 plugin.state = before
-                plugin.errors += 1
-                self._failed(plugin, hook, error, now, outputs)
+                what = f"raised {error!r}; its state was put back"
+                self._failed(plugin, hook, error, what, now, outputs)
                 proposed = []
                 break
         if plugin.dropped > dropped:
@@ -127,8 +133,11 @@ class Host:
         reads = self._metrics[plugin.name]
         return batch if reads.all() else batch.where(reads[batch.metric])
 
-    def _failed(self, plugin: Plugin, hook: str, error: Exception, now: Now, outputs: Outputs) -> None:
-        outputs.faults.append(f"plugin {plugin.name}: {hook} raised {error!r}; its state was put back.")
+    def _failed(
+        self, plugin: Plugin, hook: str, error: Exception, what: str, now: Now, outputs: Outputs
+    ) -> None:
+        plugin.errors += 1
+        outputs.faults.append(f"plugin {plugin.name}: {hook} {what}.")
         self._troubles.say("plugin_failed", now, plugin=plugin.name, hook=hook)
         data = vocabulary.PluginFailed(plugin.name, hook, repr(error)[:500])
         outputs.emit("post.plugin.failed", data, now)

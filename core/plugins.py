@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 from time import perf_counter_ns
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pluggy
@@ -32,7 +33,20 @@ GROUP = "ondijon.plugins"
 #: Proposals one plugin may make in one step; the rest is dropped and counted.
 PROPOSALS_MAX = 1000
 
+#: A hook that goes on proposing is asked no further than this: it might have no end.
+_ASKED_MAX = 10 * PROPOSALS_MAX
+
 _PROPOSALS = Proposal.__args__
+
+
+class Call(NamedTuple):
+    """One call of a hook, for whoever watches a plugin: what it was given, its µs, and what came of it."""
+
+    hook: str
+    arguments: Mapping[str, Any]
+    us: float
+    proposals: Sequence[Proposal]
+    error: Exception | None
 
 
 class Plugin:
@@ -50,13 +64,18 @@ class Plugin:
         self.errors = 0
         self.dropped = 0
         self.times = Histogram()
+        #: Told of each call of `on_events`, `on_batch` and `on_tick`; the tools of plugin authors set it.
+        self.watch: Callable[[Call], None] | None = None
 
     def _declare(self) -> Declaration:
         if "declare" not in self.hooks:
             raise PluginError(
                 "has no `declare` hook.", where=f"plugin {self.name}", next="Write declare() in hooks.py."
             )
-        declaration = self.hooks["declare"][0]()
+        try:
+            declaration = self.hooks["declare"][0]()
+        except Exception as error:
+            raise PluginError(f"declare() raised {error!r}.", where=f"plugin {self.name}") from error
         if not isinstance(declaration, Declaration):
             raise PluginError("declare() did not return a Declaration.", where=f"plugin {self.name}")
         if declaration.api != API_VERSION:
@@ -82,13 +101,25 @@ class Plugin:
         """Start in a city: new, or with the state that was ``stored``. Raises PluginError."""
         before = None
         if stored is not None:
-            migrate = self.hooks.get("migrate")
             declared = self.declaration
             with self._starting():
                 before = state.decode(
-                    stored, declared.state, declared.state_version, migrate[0] if migrate else None
+                    stored,
+                    declared.state,
+                    declared.state_version,
+                    self._migrate if "migrate" in self.hooks else None,
                 )
         self.fixed, self.state = self.derive(city, before)
+
+    def _migrate(self, stored: Mapping[str, Any], version: int) -> Any:
+        try:
+            return self._ask("migrate", state=stored, version=version)
+        except Exception as error:
+            raise PluginError(
+                f"migrate() raised {error!r} on a state of version {version}.",
+                where=f"plugin {self.name}",
+                next="Mend it: the stored state waits untouched.",
+            ) from error
 
     def derive(self, city: City, before: Any) -> tuple[Any, Any]:
         """``fixed`` and the state that follow from a city and the state ``before``, which may be changed in place.
@@ -137,12 +168,24 @@ class Plugin:
         if hook not in self.hooks:
             return []
         began = perf_counter_ns()
+        proposed: list[Proposal] = []
+        error: Exception | None = None
         try:
             answer = self._ask(hook, **arguments, fixed=self.fixed, state=self.state)
-            return self._checked(hook, answer)
+            proposed = self._checked(hook, answer)
+            return proposed
+        except Exception as raised:
+            error = raised
+            raise
+        except SystemExit as raised:
+            error = PluginError(f"{hook} tried to end the process.", where=f"plugin {self.name}")
+            raise error from raised
         finally:
+            us = (perf_counter_ns() - began) / 1000
             self.calls += 1
-            self.times.add((perf_counter_ns() - began) / 1000)
+            self.times.add(us)
+            if self.watch is not None:
+                self.watch(Call(hook, arguments, us, proposed, error))
 
     def _ask(self, hook: str, **arguments: Any) -> Any:
         if hook not in self.hooks:
@@ -150,8 +193,15 @@ class Plugin:
         function, names = self.hooks[hook]
         return function(*[arguments[name] for name in names])
 
-    def _checked(self, hook: str, answer: Iterable[Any] | None) -> list[Proposal]:
-        proposals = list(answer) if answer is not None else []
+    def _checked(self, hook: str, answer: Any) -> list[Proposal]:
+        if answer is None:
+            return []
+        if not isinstance(answer, Iterable):
+            raise PluginError(
+                f"{hook} returned {type(answer).__name__}, not an iterable of proposals.",
+                where=f"plugin {self.name}",
+            )
+        proposals = list(islice(answer, _ASKED_MAX))
         for proposal in proposals:
             if not isinstance(proposal, _PROPOSALS):
                 raise PluginError(
@@ -195,7 +245,11 @@ def load(
 
 
 def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType]) -> Plugin:
-    module = modules.get(name) or _import(name, folder)
+    return hooked(name, modules.get(name) or find(name, folder))
+
+
+def hooked(name: str, module: ModuleType) -> Plugin:
+    """A module of hooks as the plugin ``name``, whose declaration is looked at alone. Raises PluginError."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
@@ -203,7 +257,7 @@ def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType])
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(
-            f"{error}.",
+            f"{' '.join(str(error).split())}.",
             where=f"plugin {name}",
             next="A hook takes a subset of the arguments that core/hookspecs.py names.",
         ) from error
@@ -215,7 +269,8 @@ def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType])
     return Plugin(name, hooks)
 
 
-def _import(name: str, folder: Path | None) -> ModuleType:
+def find(name: str, folder: Path | None = None) -> ModuleType:
+    """The module of a plugin's hooks, imported. Raises PluginError."""
     try:
         if folder is not None and (folder / f"{name}.py").is_file():
             return _import_file(name, folder / f"{name}.py")
@@ -223,6 +278,10 @@ def _import(name: str, folder: Path | None) -> ModuleType:
         if found:
             module: ModuleType = found[0].load()
             return module
+    except SyntaxError as error:
+        raise PluginError(
+            f"cannot be imported: {error.msg}.", where=f"plugin {name}, {error.filename}:{error.lineno}"
+        ) from error
     except Exception as error:
         raise PluginError(f"cannot be imported: {error!r}.", where=f"plugin {name}") from error
     known = sorted(entry.name for entry in entry_points(group=GROUP))
@@ -268,6 +327,7 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
                     )
                 taken[key] = declaration.name
     for declaration in declarations:
+        _check_ticks(declaration)
         _check_references(declaration, taken)
         _check_programmes(declaration)
     _check_gate(declarations)
@@ -280,6 +340,17 @@ def check_declarations(declarations: Sequence[Declaration]) -> list[str]:
         for kind in declaration.reads.events
         if kind not in emitted
     ]
+
+
+def _check_ticks(declaration: Declaration) -> None:
+    for name, period_s in declaration.ticks.items():
+        # Shorter than a µs is none at all.
+        if not 1e-6 <= period_s < float("inf"):
+            raise PluginError(
+                f"tick {name!r} comes every {period_s} s.",
+                where=f"plugin {declaration.name}",
+                next="Give it a period above 0.",
+            )
 
 
 def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], str]) -> None:

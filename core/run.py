@@ -28,7 +28,10 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One run of the post. ``folder`` holds its sockets and reports; ``memory_fd`` is inherited by kernel and edge."""
+    """One run of the post. ``folder`` holds its sockets and reports; ``memory_fd`` is inherited by kernel and edge.
+
+    ``trace`` names the plugin whose hooks are told beside the status, for its author; in production it is none.
+    """
 
     folder: Path
     city: Path
@@ -48,6 +51,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     seed: int
     endpoints: Endpoints
     memory_fd: int
+    trace: str = ""
 
     @property
     def kernel_ipc(self) -> str:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from core import build, inventory, recorder, status
+from core import build, inventory, recorder, status, trace
 from core import city as cities
 from core import plugins as plugin_host
 from core import run as runs
@@ -34,6 +34,7 @@ from core.run import Run
 from core.segment import Head
 from core.snapshot import Snapshot
 from core.step import Inputs, Outputs
+from core.trace import Trace
 from core.truncation import Truncation
 from core.vault import Vault
 
@@ -75,6 +76,7 @@ class Service:
         self.kernel.register.check_room(run.edges.slots)
         self.recorder = self._recorder(login) if run.record.enabled else None
         self.reactor = Reactor(self.kernel, self.journal, snapshot, self.recorder)
+        self.traces = [Trace(plugin) for plugin in plugins if plugin.name == run.trace]
         self.expiring = Expiring(run.data, run.security)
         self.views = status.Views()
         self.faults: list[str] = []
@@ -186,6 +188,9 @@ class Service:
         self._let_out(outputs, last)
         self._tell_partners(now, inputs, outputs)
         self._note(outputs)
+        for traced in self.traces:
+            if told := traced.step(now, outputs):
+                self.intake.publish(trace.TOPIC, told)
         self._periodically()
 
     def _troubles(self) -> list[tuple[str, dict[str, str]]]:

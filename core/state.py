@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Annotated, Any
 
 import msgspec
@@ -82,7 +83,11 @@ def decode(
             migrate(msgspec.msgpack.decode(stored.state), stored.version), struct, dec_hook=_dec_hook
         )
     except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise StateError(f"cannot be restored: {error}.", where=struct.__name__) from error
+        raise StateError(
+            f"cannot be restored: {error}.",
+            where=struct.__name__,
+            next="Fields that change need a higher state_version, and a migrate() from the one before.",
+        ) from error
 
 
 def digest(state: msgspec.Struct) -> bytes:
@@ -90,14 +95,21 @@ def digest(state: msgspec.Struct) -> bytes:
     return hashlib.sha256(encode(state, 0)).digest()
 
 
+_PLAIN = frozenset({bool, bytes, float, int, str, type(None)})
+
+
 def copy(value: Any) -> Any:
-    """A deep copy of a state, fast for Structs of arrays."""
+    """A deep copy of a state, fast for Structs of arrays. Raises whatever a value raises that cannot be copied."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, msgspec.Struct):
         return type(value)(**{name: copy(getattr(value, name)) for name in value.__struct_fields__})
-    if isinstance(value, dict):
+    if kind is dict:
         return {key: copy(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return type(value)(copy(item) for item in value)
-    return value
+    if kind in (list, tuple, set):
+        return kind(copy(item) for item in value)
+    # Named tuples, dataclasses and the like: what is stored of them can be changed in place too.
+    return deepcopy(value)

@@ -162,9 +162,12 @@ class Process:
 
 
 class Supervisor:
-    """All processes of one run. ``start``, then ``watch`` or ``turn`` until ``stop``."""
+    """All processes of one run. ``start``, then ``watch`` or ``turn`` until ``stop``.
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    ``trace`` is the plugin whose calls the kernel tells, for its author.
+    """
+
+    def __init__(self, config: Config, folder: Path, trace: str = "") -> None:
         self.config = config
         self.folder = folder
         _check_room_for_sockets(folder)
@@ -191,6 +194,7 @@ class Supervisor:
             seed=config.post.seed,
             endpoints=_endpoints(config),
             memory_fd=link.create_memory(config.edges.slots),
+            trace=trace,
         )
         if config.security.curve:
             keyring.begin(config.post.data)
@@ -237,6 +241,12 @@ class Supervisor:
                     where=str(self.folder / f"{process.name}.log"),
                     next=last_line(self.folder / f"{process.name}.log"),
                 )
+
+    def restart(self, name: str) -> None:
+        """Stop one process in order and start it again, at once also where it waits for another try."""
+        (process,) = (each for each in self.processes if each.name == name)
+        process.stop()
+        process.start()
 
     def watch(self) -> None:
         """Look after the processes until a signal asks to stop."""

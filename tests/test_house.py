@@ -13,6 +13,8 @@ import pytest
 from setuptools.config.pyprojecttoml import apply_configuration
 from setuptools.dist import Distribution
 
+from adapters.cli.plugin.source import IMPURE
+
 ROOT = Path(__file__).parent.parent
 
 #: setuptools wonders about folders of data; the wheel has them all the same, which is what is tested.
@@ -120,18 +122,7 @@ def absolute(root: Path) -> list[str]:
 
 def pure(root: Path) -> list[str]:
     """A trade has no clock, no chance, no disk, no network, no thread of its own."""
-    impure = {
-        "time",
-        "random",
-        "secrets",
-        "os",
-        "socket",
-        "threading",
-        "subprocess",
-        "asyncio",
-        "zmq",
-        "sqlite3",
-    }
+    impure = {module for modules in IMPURE.values() for module in modules}
     return [
         f"{each.file} imports {each.module}"
         for each in imports(root)
@@ -218,7 +209,12 @@ def wheel(root: Path) -> list[str]:
     """All that the post needs at run time is in the wheel."""
     wanted = set(map(str, sources(root, ".py", ".pyi", ".pxd", ".h")))
     wanted |= {f"{package}/py.typed" for package in PACKAGES}
-    for pattern in ("adapters/console/static/**/*", "adapters/*/*.toml", "plugins/*/catalogue/*"):
+    for pattern in (
+        "adapters/console/static/**/*",
+        "adapters/*/*.toml",
+        "adapters/cli/plugin/starter/*/*.[mt]*",
+        "plugins/*/catalogue/*",
+    ):
         wanted |= {str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file()}
     return sorted(wanted - wheel_files(root))
 

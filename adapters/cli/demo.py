@@ -9,7 +9,9 @@ import signal
 import tempfile
 import time
 import webbrowser
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -117,7 +119,17 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def demo_config(city: Path, data: Path, speed: float, at: str, seed: int, port: int | None) -> Config:
+def demo_config(
+    city: Path,
+    data: Path,
+    speed: float,
+    at: str,
+    seed: int,
+    port: int | None,
+    plugins: Sequence[str] = ("lighting",),
+    plugin_folder: Path | None = None,
+    tables: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Config:
     """The demo's configuration. Raises ConfigError."""
     try:
         start = datetime.datetime.fromisoformat(at)
@@ -127,10 +139,13 @@ def demo_config(city: Path, data: Path, speed: float, at: str, seed: int, port: 
         ) from error
     table: dict[str, Any] = {
         "version": configs.VERSION,
-        "post": {"city": str(city), "data": str(data.resolve()), "plugins": ["lighting"], "seed": seed},
+        "post": {"city": str(city), "data": str(data.resolve()), "plugins": [*plugins], "seed": seed},
         "time": {"speed": speed, "start": start.astimezone()},
         "adapters": {"simulator": {}},
+        "plugins": dict(tables),
     }
+    if plugin_folder is not None:
+        table["post"]["plugin_folder"] = str(plugin_folder)
     if port is not None:
         table["adapters"]["console"] = {"port": port}
     return configs.from_table(table, "the demo", Path.cwd())
@@ -139,15 +154,24 @@ def demo_config(city: Path, data: Path, speed: float, at: str, seed: int, port: 
 class Demo:
     """One demo run: starts everything, shows what happens, stops in order, reports."""
 
-    def __init__(self, config: Config, folder: Path, console: Console) -> None:
+    def __init__(self, config: Config, folder: Path, console: Console, trace: str = "") -> None:
         self.config = config
         self.console = console
-        self.supervisor = Supervisor(config, folder)
+        self.supervisor = Supervisor(config, folder, trace)
         self.follower = Follower(self.supervisor.run.status_ipc)
         self._stopping = False
 
     def run(self, seconds: float | None, report: Path | None, speed: float, browse: bool) -> None:
         """Run for ``seconds``, or until a signal; write the report."""
+        self.live(seconds, browse)
+        result = reports.gather(self.supervisor, speed)
+        reports.show(result, self.console)
+        if report is not None:
+            report.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
+            self.console.print(f"Report: {report}")
+
+    def live(self, seconds: float | None, browse: bool) -> None:
+        """Start all, show it for ``seconds`` or until a signal, and stop all in order."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._ask_to_stop)
         remember(self.supervisor.folder)
@@ -160,11 +184,6 @@ class Demo:
             self.console.print("Stopping: gateways first, then edges, then the kernel ...")
             self.supervisor.stop()
             self.follower.close()
-        result = reports.gather(self.supervisor, speed)
-        reports.show(result, self.console)
-        if report is not None:
-            report.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2))
-            self.console.print(f"Report: {report}")
 
     def _ask_to_stop(self, *_: object) -> None:
         # A plain flag: a handler that takes a lock waits for ever where it interrupted its holder.

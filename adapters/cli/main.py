@@ -16,6 +16,7 @@ from adapters.cli.example import example
 from adapters.cli.keys import keys
 from adapters.cli.partner import partner
 from adapters.cli.person import person
+from adapters.cli.plugin.group import plugin
 from adapters.cli.privacy import privacy_group
 from adapters.cli.replay import replay_command
 from adapters.cli.requests import desk
@@ -52,6 +53,7 @@ def main() -> None:
       ondijon keys --help                who may connect to it
       ondijon person --help              who may log in, and what they may
       ondijon desk --help                ask it something, as a person
+      ondijon plugin new NAME            write a trade of your own
       ondijon top                        what it does, live
       ondijon audit verify DATA          is its journal what was written?
       ondijon replay DATA                take a recorded time again, bit for bit
@@ -75,6 +77,7 @@ for command in (
     keys,
     person,
     partner,
+    plugin,
     top,
     audit,
     privacy_group,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
 
 import msgspec
 import numpy as np
@@ -18,7 +20,7 @@ from core.step import Inputs
 from core.table import HandOver
 from core.vocabulary import HandshakeRefused
 from core.wire import Fault, Reports
-from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Release, hookimpl
+from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Reads, Release, hookimpl
 from ondijon.testing import City, Post
 
 
@@ -164,6 +166,35 @@ def test_an_event_that_does_not_fit_is_left_out_and_counted(make_trial) -> None:
     assert post.plugins[0].errors == 0
     assert post.kernel.counts["events_unread"] == 1
     assert "does not fit what trial reads" in post.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("deed", "fault"),
+    [
+        (
+            lambda state: sys.exit(3),
+            "on_tick raised PluginError('plugin trial: on_tick tried to end the process.')",
+        ),
+        (
+            lambda state: state.heard.append(threading.Lock()),
+            "is not called, its state cannot be copied: TypeError",
+        ),
+    ],
+)
+def test_whatever_a_hook_does_the_other_trades_go_on(make_trial, deed, fault: str) -> None:
+    bad, good = (
+        make_trial(),
+        make_trial("other", assets=(), metrics=(), verbs=(), authorisations=(), alarms=()),
+    )
+    good_declared = msgspec.structs.replace(good.declare(), reads=Reads(), events=(), views=())
+    good.declare = hookimpl(lambda: good_declared)
+    bad.on_tick = hookimpl(lambda state: deed(state))
+    post = Post(City.small(), [bad, good])
+    post.run(seconds=2.5)
+    assert any(fault in said for said in post.faults), post.faults
+    assert ("", "plugin_failed") in post.alarms
+    assert post.plugins[1].state.ticks == 3
+    assert post.plugins[1].errors == 0
 
 
 def test_proposals_beyond_the_limit_are_dropped_and_counted(make_trial) -> None:

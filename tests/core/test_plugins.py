@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from core import plugins
 from core.errors import ConfigError, PluginError
-from ondijon import API_VERSION, Metric, Reads, Text, hookimpl
+from ondijon import API_VERSION, Clear, Metric, Reads, Text, hookimpl
 from ondijon.testing import City
 
 ONE_FILE = """
@@ -86,6 +87,14 @@ def test_another_api_version_is_refused(make_trial) -> None:
         (ONE_FILE.replace('name="counter"', 'name="other"'), "declares itself as 'other'"),
         (ONE_FILE.replace("def on_tick(state)", "def on_tick(state, weather)"), "weather"),
         ("from ondijon import hookimpl\n@hookimpl\ndef declare(): return 1", "did not return a Declaration"),
+        (
+            "from ondijon import hookimpl\n@hookimpl\ndef declare(): return 1 / 0",
+            "declare.. raised ZeroDivision",
+        ),
+        (
+            ONE_FILE.replace('{"t": 1.0}', '{"t": 0.0}'),
+            "tick 't' comes every 0.0 s. Give it a period above 0",
+        ),
     ],
 )
 def test_a_plugin_that_does_not_fit_is_refused(tmp_path: Path, source: str, message: str) -> None:
@@ -134,6 +143,55 @@ def test_a_start_that_raises_names_the_plugin(make_trial) -> None:
     plugin.configure({})
     with pytest.raises(PluginError, match=r"plugin trial: cannot start: .*no lamps here"):
         plugin.begin(City.small())
+
+
+def test_a_migrate_that_raises_is_named_with_the_version(make_trial) -> None:
+    old, new = make_trial(), make_trial(state_version=2)
+
+    @hookimpl
+    def migrate(state, version):
+        return state["what never was"]
+
+    new.migrate = migrate
+    (before,) = plugins.load(["trial"], modules={"trial": old})
+    (after,) = plugins.load(["trial"], modules={"trial": new})
+    for plugin in (before, after):
+        plugin.configure({})
+    before.begin(City.small())
+    with pytest.raises(PluginError, match=r"plugin trial: migrate\(\) raised KeyError.* of version 1"):
+        after.begin(City.small(), before.stored())
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (5, "on_tick returned int, not an iterable of proposals"),
+        (["lamp"], "on_tick returned str, not a proposal"),
+        ("lamp", "on_tick returned str, not a proposal"),
+    ],
+)
+def test_an_answer_that_is_none_is_named(make_trial, answer: object, message: str) -> None:
+    module = make_trial()
+    module.on_tick = hookimpl(lambda: answer)
+    (plugin,) = plugins.load(["trial"], modules={"trial": module})
+    watched: list[plugins.Call] = []
+    plugin.watch = watched.append
+    with pytest.raises(PluginError, match=message):
+        plugin.call("on_tick", name="beat")
+    assert watched[0].hook == "on_tick"
+    assert watched[0].arguments == {"name": "beat"}
+    assert message in str(watched[0].error)
+
+
+def test_a_hook_that_proposes_for_ever_is_asked_no_further(make_trial) -> None:
+    module = make_trial()
+    module.on_tick = hookimpl(lambda: (Clear(asset=i, code="crowd") for i in count()))
+    (plugin,) = plugins.load(["trial"], modules={"trial": module})
+    watched: list[plugins.Call] = []
+    plugin.watch = watched.append
+    assert len(plugin.call("on_tick", name="beat")) == plugins.PROPOSALS_MAX
+    assert plugin.dropped > plugins.PROPOSALS_MAX
+    assert len(watched[0].proposals) == plugins.PROPOSALS_MAX
 
 
 def test_ticks_are_due_once_a_period(make_trial) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 import pytest
@@ -57,6 +60,30 @@ def test_a_copy_is_deep(example: Example) -> None:
     copy.items.append(Inner("x", 1))
     copy.inner.at = 5
     assert state.digest(example) == before
+
+
+class Pair(NamedTuple):
+    left: int
+    right: list[int]
+
+
+@dataclass
+class Box:
+    items: list[int]
+
+
+class Odd(msgspec.Struct):
+    pair: Pair
+    box: Box
+
+
+def test_a_copy_is_deep_for_what_is_no_plain_list_either() -> None:
+    odd = Odd(Pair(1, [2]), Box([3]))
+    copy = state.copy(odd)
+    assert copy == odd
+    copy.pair.right.append(4)
+    copy.box.items.append(5)
+    assert odd == Odd(Pair(1, [2]), Box([3]))
 
 
 class Two(msgspec.Struct):
