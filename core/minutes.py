@@ -2,7 +2,7 @@
 
 A sample belongs to the minute of its own time. A minute is told some seconds after it ended, in parts of bounded
 size, a few a step: the step that ends a minute does little more than the others. The first minute of an hour, and the
-first of all, tells what stands too, changed or not: so no hour needs another to be understood.
+first of all, tells what stood too, changed or not: so no hour needs another to be understood.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class _Window:
         self.last, self.total = np.zeros(slots), np.zeros(slots)
         self.low, self.high = np.full(slots, np.inf), np.full(slots, -np.inf)
         self.values, self.count = np.zeros(slots, np.uint32), np.zeros(slots, np.uint32)
+        #: What stood as it began, of slots that nothing may come of: their places, values and times.
+        self.stood: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def add(self, at: np.ndarray, value: np.ndarray, time: np.ndarray, count: np.ndarray) -> None:
         """Take values at places ``at``, each of which occurs once."""
@@ -48,11 +50,23 @@ class _Window:
         self.values[at] += np.uint32(1)
         self.count[at] += count
 
+    def end(self) -> None:
+        """Nothing comes any more: where nothing came, what stood is what it showed."""
+        if self.stood is None:
+            return
+        at, value, time = self.stood
+        silent = self.values[at] == 0
+        at, value = at[silent], value[silent]
+        self.last[at] = self.low[at] = self.high[at] = value
+        self.time[at] = time[silent]
+
     def moved(self, slots: int, to: np.ndarray) -> _Window:
         """The same with other places: what was at i is at ``to[i]``."""
         window = _Window(slots)
-        for name, column in vars(self).items():
-            getattr(window, name)[to] = column
+        for name in ("time", "last", "low", "high", "total", "values", "count"):
+            getattr(window, name)[to] = getattr(self, name)
+        if self.stood is not None:
+            window.stood = to[self.stood[0]], *self.stood[1:]
         return window
 
 
@@ -65,6 +79,7 @@ class Minutes:
         self._windows: dict[int, _Window] = {}
         self._telling: deque[MinuteRows] = deque()
         self._told = 0
+        self._hour = -1
         self._number(numbering)
 
     def _number(self, numbering: Numbering) -> None:
@@ -90,16 +105,20 @@ class Minutes:
         """Take a step's changed slots, at ``utc`` µs; return what is to be told of minutes that are over."""
         if not len(self._slots):
             return []
-        self._take(utc // MINUTE, batch)
+        now = utc // MINUTE
+        # Also where nothing came: the minute in which all were silent is over some time too.
+        if now > self._told:
+            window = self._window(now)
+            if now * MINUTE // HOUR != self._hour:
+                self._hour = now * MINUTE // HOUR
+                window.stood = self._stands(now * MINUTE, table)
+        self._take(now, batch)
         for minute in sorted(self._windows):
             if (minute + 1) * MINUTE + GRACE <= utc:
                 self._close(minute, table)
         return [self._telling.popleft() for _ in range(min(TOLD_MAX, len(self._telling)))]
 
     def _take(self, now: int, batch: Batch) -> None:
-        # Also where nothing came: the minute in which all were silent is over some time too.
-        if now > self._told:
-            self._window(now)
         if not len(batch):
             return
         at = self._place[batch.slot]
@@ -129,8 +148,10 @@ class Minutes:
             if not self._telling:
                 break
         before = len(self._telling)
-        if first or minute * MINUTE % HOUR == 0:
-            self._stand(window, (minute + 1) * MINUTE, table)
+        if first:
+            # As it began, nothing was known yet.
+            window.stood = self._stands((minute + 1) * MINUTE, table)
+        window.end()
         for (metric, _), start, end in zip(self._metrics, self._ends, self._ends[1:], strict=False):
             seen = start + np.flatnonzero(window.time[start:end])
             for part in np.split(seen, np.flatnonzero(np.diff(self._assets[seen] // PART)) + 1):
@@ -138,18 +159,16 @@ class Minutes:
                     self._telling.append(self._rows(minute, metric, window, part))
         self._counts["minutes_told"] += sum(len(self._telling[i]) for i in range(before, len(self._telling)))
 
-    def _stand(self, window: _Window, end: int, table: Table) -> None:
-        """Add what stood at the ``end`` of a minute, of slots of which nothing came in it."""
+    def _stands(self, before: int, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(places, values, times) of what is known since ``before`` µs."""
         records = table.slots.records_array()[self._slots]
         stands = (records["flags"] & (FLAG_VALID | FLAG_STALE)) == FLAG_VALID
-        stands &= (records["time"] < end) & (window.values == 0)
+        stands &= records["time"] < before
         for (_, merge), start, past in zip(self._metrics, self._ends, self._ends[1:], strict=False):
             # A sum or a maximum is of the time it was gathered in: it does not stand.
             stands[start:past] &= merge == Merge.LAST
         at = np.flatnonzero(stands)
-        value = records["value"][at]
-        window.last[at] = window.low[at] = window.high[at] = value
-        window.time[at] = records["time"][at]
+        return at, records["value"][at], records["time"][at]
 
     def _rows(self, minute: int, metric: str, window: _Window, at: np.ndarray) -> MinuteRows:
         columns = {name: getattr(window, name)[at] for name in COLUMNS if name != "asset"}

@@ -20,6 +20,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from adapters.cityimport.command import generate_city
 from adapters.cli import report as reports
 from adapters.cli.follow import Follower, remember
+from adapters.history import duck
 from core import city as cities
 from core import config as configs
 from core.config import Config
@@ -133,6 +134,8 @@ def demo_config(city: Path, data: Path, speed: float, at: str, seed: int, port: 
     }
     if port is not None:
         table["adapters"]["console"] = {"port": port}
+        if duck.installed():
+            table["adapters"]["history"] = {}
     return configs.from_table(table, "the demo", Path.cwd())
 
 

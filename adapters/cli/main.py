@@ -17,6 +17,7 @@ from adapters.cli.keys import keys
 from adapters.cli.partner import partner
 from adapters.cli.person import person
 from adapters.cli.privacy import privacy_group
+from adapters.cli.query import query
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -50,6 +51,7 @@ def main() -> None:
       ondijon keys --help                who may connect to it
       ondijon person --help              who may log in, and what they may
       ondijon top                        what it does, live
+      ondijon query --help               what it was, minute by minute
       ondijon audit verify DATA          is its journal what was written?
       ondijon privacy report SUBJECT     what is kept of a person?
 
@@ -62,5 +64,5 @@ def main() -> None:
     )
 
 
-for command in (demo, city, example, check, run, keys, person, partner, top, audit, privacy_group):
+for command in (demo, city, example, check, run, keys, person, partner, top, query, audit, privacy_group):
     main.add_command(command)

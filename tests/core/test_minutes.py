@@ -14,7 +14,7 @@ from core import minutes
 from core.assets import Assets
 from core.clock import SECOND
 from core.declaration import Merge
-from core.minutes import GRACE, HOUR, MINUTE, Minutes
+from core.minutes import GRACE, MINUTE, Minutes
 from core.register import Numbering
 from core.table import HandOver, Table
 from ondijon import AssetKind, Declaration, Metric, Text
@@ -134,15 +134,21 @@ class Twin:
     def __init__(self) -> None:
         self.open: dict[int, dict[tuple[str, int], list[tuple[int, float, int]]]] = {}
         self.stands: dict[tuple[str, int], tuple[int, float]] = {}
+        self.stood: dict[int, dict[tuple[str, int], float]] = {}
         self.told = self.late = 0
+        self.hour = -1
         self.rows: dict[tuple[int, str, int], tuple[float, ...]] = {}
 
     def step(self, utc: int, changed: list[Changed]) -> None:
         now = utc // MINUTE
+        for asset, name, value, time, _ in changed:
+            self.stands[name, asset] = time, value
         if now > self.told:
             self.open.setdefault(now, {})
+            if now // 60 != self.hour:
+                self.hour = now // 60
+                self.stood[now] = self._known(now * MINUTE)
         for asset, name, value, time, count in changed:
-            self.stands[name, asset] = time, value
             if name == "secret":
                 continue
             if time // MINUTE <= self.told or time // MINUTE < now - 1:
@@ -163,10 +169,16 @@ class Twin:
             last = [value for time, value, _ in values if time == newest][-1]
             count = sum(count for _, _, count in values)
             self.rows[minute * MINUTE, name, asset] = (last, min(of), max(of), sum(of), len(of), count)
-        if first or minute * MINUTE % HOUR == 0:
-            for (name, asset), (time, value) in self.stands.items():
-                if name == "level" and (name, asset) not in came and time < (minute + 1) * MINUTE:
-                    self.rows[minute * MINUTE, name, asset] = (value, value, value, 0.0, 0, 0)
+        stood = self._known((minute + 1) * MINUTE) if first else self.stood.get(minute, {})
+        for slot, value in stood.items():
+            if slot not in came:
+                name, asset = slot
+                self.rows[minute * MINUTE, name, asset] = (value, value, value, 0.0, 0, 0)
+
+    def _known(self, before: int) -> dict[tuple[str, int], float]:
+        return {
+            slot: value for slot, (time, value) in self.stands.items() if slot[0] == "level" and time < before
+        }
 
 
 @settings(max_examples=300, deadline=None)
