@@ -29,8 +29,8 @@ def _one(_: Any) -> int:
 class Adapter(msgspec.Struct, frozen=True):
     """``main(run, config, part)`` runs until SIGTERM; ``parts(config)`` says how many processes it wants.
 
-    Where it plays gateways it ``speaks_for`` them (ANY: for all), where it is a partner it ``follows`` as far as
-    these roles go: then each of its processes has a key of its own, ``run.keys("NAME-PART")``.
+    Where it plays gateways it ``speaks_for`` them (ANY: for all): then each of its processes has a key of its own,
+    ``run.keys("NAME-PART")``. Where it is a partner, its first process ``follows`` as far as these roles go.
     """
 
     name: str

@@ -22,7 +22,7 @@ from adapters.history.store import HOUR, HOURS_A_DAY, OPEN, TABLES, Store, Table
 from adapters.history.write_ahead import SUFFIX, WriteAhead
 from core import city as cities
 from core import whole
-from core.partner_wire import Change
+from core.partner_wire import BYTES_MAX, Change
 from core.run import Run
 from ondijon.partner import Partner
 
@@ -109,7 +109,7 @@ class Keeper:
     def begin(self, register: Callable[[], tuple[Any, Any]]) -> None:
         """Take up what is there. ``register`` returns the assets and the streets as they are now."""
         self._reload = register
-        self._name()
+        self.name()
         shutil.rmtree(self.store.root / OPEN, ignore_errors=True)
         for file in unfinished(self.store.root):
             file.unlink()
@@ -126,7 +126,8 @@ class Keeper:
         except (OSError, ValueError):
             return -1
 
-    def _name(self) -> None:
+    def name(self) -> None:
+        """Take the register anew: it is another now."""
         assets, streets = self._reload()
         self._writer.name(assets, streets)
 
@@ -262,7 +263,7 @@ class Keeper:
             blocks
             and max(int(each.columns["asset"].max(initial=0)) for each in blocks) >= self._writer.assets
         ):
-            self._name()
+            self.name()
             beyond = sum(int((each.columns["asset"] >= self._writer.assets).sum()) for each in blocks)
             self.counts["unknown_assets"] += beyond
         try:
@@ -385,7 +386,9 @@ class Follow:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._streets = cities.load(run.city).streets
         self.keeper = Keeper(run.data / "history", settings, run.clock().utc)
-        self._partner = Partner(run.endpoints.partners, run.keys("history-0"), topics=rows.TOPICS)
+        endpoint, key = run.endpoints.partners, run.keys("history-0")
+        self._partner = Partner(endpoint, key, topics=rows.TOPICS, bytes=BYTES_MAX)
+        self._registered = 0
         self._told = self._since = 0.0
 
     def _ask_to_stop(self, *_: object) -> None:
@@ -394,6 +397,7 @@ class Follow:
     def _register(self) -> tuple[Any, Any]:
         while not self._run.assets_path.exists() and not self._stopping:
             time.sleep(TURN_S)
+        self._registered = self._run.assets_path.stat().st_mtime_ns
         return cities.load_assets(self._run.assets_path), self._streets
 
     def main(self) -> None:
@@ -422,6 +426,8 @@ class Follow:
         if now - self._told > FIGURES_S:
             self._told = now
             self._tell()
+            if self._run.assets_path.stat().st_mtime_ns != self._registered:
+                self.keeper.name()
 
     def _tell(self) -> None:
         partner = msgspec.structs.asdict(self._partner.follower.statistics)

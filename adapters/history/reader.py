@@ -51,6 +51,9 @@ FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 #: Files that cannot be read and are passed over in one question; and how often it is asked anew where some are gone.
 DAMAGED_MAX, AGAIN_MAX = 20, 5
 
+#: Days of one question at most.
+DAYS_MAX = 3660
+
 #: How often (s) a question that is over its time is interrupted, until it hears.
 BELL_S = 0.05
 
@@ -200,6 +203,8 @@ class Reader:
             raise _QuestionError(
                 "days", f"the last day, {last}, is before the first, {first}.", "Exchange them."
             )
+        if (last - first).days >= DAYS_MAX:
+            raise _QuestionError("days", f"a question reads {DAYS_MAX} days at most.", "Name fewer.")
         return first, last
 
     def _hour(self, day: datetime.date, up: bool = False) -> int:
@@ -411,7 +416,7 @@ class _QuestionError(Exception):
 
 
 class _Bell(threading.Thread):
-    """Interrupts a database after ``limit`` s, and goes on until it is heard: between two statements nobody hears it."""
+    """Interrupts a database after ``limit`` s, until it is heard: between two statements nobody hears it."""
 
     def __init__(self, db: Any, limit: float) -> None:
         super().__init__(name="bell", daemon=True)

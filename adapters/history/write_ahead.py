@@ -59,7 +59,8 @@ class WriteAhead:
         with open(self.path, "rb") as file:
             while len(head := file.read(_HEAD.size)) == _HEAD.size:
                 length, checksum = _HEAD.unpack(head)
-                if length > RECORD_MAX or len(data := file.read(length)) < length:
+                # Zeros are what a power cut leaves at the end of a file that grew.
+                if not 0 < length <= RECORD_MAX or len(data := file.read(length)) < length:
                     return
                 right = zlib.crc32(data) == checksum
                 self.damage.records += all and not right

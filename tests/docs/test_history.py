@@ -48,6 +48,7 @@ def test_the_limits_are_the_defaults() -> None:
     settings = Settings()
     assert [numbers(limit) for limit in limits.values()] == [
         {settings.query_s},
+        {float(reader.DAYS_MAX)},
         {float(settings.query_mib)},
         {float(settings.memory_mib)},
         {float(settings.query_rows)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import struct
 from pathlib import Path
 
@@ -171,6 +172,31 @@ def test_a_full_disk_costs_what_came_meanwhile_and_no_more(
 
 def _full(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_disk_with_no_room_at_all(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepers, "AGAIN_S", 0.0)
+    monkeypatch.setattr(keepers, "SEAL_S", 0.0)
+    history.minute(0)
+    before = history.rows(ALL)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # No file may grow: not the write-ahead file, nor one that is sealed.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        history.minute(1)
+        history.utc = BEGIN + HOUR + MINUTE
+        history.keeper.turn()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert history.counts == {"rows": 30, "unkept": 30, "seals_failed": 1}
+    assert history.rows(ALL) == before
+    history.minute(60)
+    for _ in range(5):
+        history.keeper.turn()
+    assert history.counts["hours_sealed"] == 1
+    assert len(history.rows(ALL)) == 60
+    history.start()
+    assert len(history.rows(ALL)) == 60
 
 
 def test_where_the_disk_has_no_room_for_parquet_it_is_shown_and_sealed_later(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.history import duck
 from adapters.history.asked import Kept, Query, Table
 from adapters.history.reader import READ
 from core.person import Role
@@ -283,6 +285,22 @@ def test_time_memory_and_rows_are_bounded(make: Callable[..., History]) -> None:
     assert said.truncated
 
 
+def test_a_question_whose_time_is_over_before_it_begins_ends_all_the_same(
+    make: Callable[..., History], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = make(query_s=0.01)
+    real = duck.connect
+
+    def late(memory_mib: int) -> Any:
+        time.sleep(0.05)
+        return real(memory_mib)
+
+    monkeypatch.setattr(duck, "connect", late)
+    said = history.ask("SELECT count(*) FROM range(1000000000000) a WHERE hash(a.range) = 1")
+    assert isinstance(said, Refused)
+    assert said.reason == "time"
+
+
 def test_a_truncated_file_is_named_and_passed_over(history: History) -> None:
     history.minute(0)
     history.keeper.seal_all()
@@ -348,6 +366,7 @@ def test_an_empty_answer_says_why(city: History) -> None:
         ({"sql": "SELEC 1"}, "SELEC"),
         ({"sql": "SELECT 1", "first": "yesterday"}, "'yesterday' is no day."),
         ({"sql": "SELECT 1", "first": "2026-01-16", "last": "2026-01-15"}, "is before the first"),
+        ({"sql": "SELECT 1", "first": "1900-01-01", "last": "2026-01-15"}, "3660 days at most"),
         ({"sql": "SELECT 1", "ready": "asset"}, "no question, or there are two"),
         ({"ready": "snapshot", "parameters": {"metric": "m", "minute": "noon"}}, "'noon' is no day."),
     ],
