@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 import webbrowser
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from adapters.cityimport.command import generate_city
 from adapters.cli import report as reports
 from adapters.cli.follow import Follower, remember
-from adapters.history import duck
 from core import city as cities
 from core import config as configs
 from core.config import Config
@@ -134,7 +134,7 @@ def demo_config(city: Path, data: Path, speed: float, at: str, seed: int, port: 
     }
     if port is not None:
         table["adapters"]["console"] = {"port": port}
-        if duck.installed():
+        if find_spec("duckdb"):
             table["adapters"]["history"] = {}
     return configs.from_table(table, "the demo", Path.cwd())
 

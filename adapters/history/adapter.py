@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from adapters.history import duck
 from adapters.history.settings import Settings
 from core.adapter import Adapter
 from core.person import ANY, Role
@@ -18,6 +17,9 @@ NICE = 10
 
 def main(run: Run, settings: Settings, part: int) -> None:
     """Entry of either process, see ``core.adapter``. Raises ConfigError where DuckDB is missing."""
+    # Here, and not above: whoever only reads the configuration needs no DuckDB in its memory.
+    from adapters.history import duck
+
     duck.check()
     os.nice(NICE)
     if part == KEEPS:

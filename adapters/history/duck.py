@@ -22,14 +22,9 @@ Error: type[Exception] = OSError if duckdb is None else duckdb.Error
 THREADS = 2
 
 
-def installed() -> bool:
-    """Whether DuckDB is there."""
-    return duckdb is not None
-
-
 def check() -> None:
     """Raises ConfigError where DuckDB is not installed."""
-    if not installed():
+    if duckdb is None:
         raise ConfigError(
             "DuckDB is not installed, and the history is kept with it.",
             where="[adapters.history]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import shutil
@@ -231,12 +232,15 @@ class Keeper:
 
     def _unkept(self, n: int, error: Exception) -> None:
         self.counts["unkept"] += n
-        self._say(f"not kept: {error}")
+        self.say(f"not kept: {error}")
 
-    def _say(self, trouble: str) -> None:
+    def say(self, trouble: str) -> None:
+        """Log what goes wrong; nothing goes wrong any more where it is empty."""
         # Once, not each minute of a night on a full disk.
         if trouble and trouble != self._trouble:
-            log.error("history", what=trouble, next="Make room, or lower keep_days or size_gib.")
+            # The log may lie on the disk that is full.
+            with contextlib.suppress(OSError):
+                log.error("history", what=trouble, next="Make room, or lower keep_days or size_gib.")
         self._trouble = trouble
 
     # -- what is due
@@ -254,7 +258,7 @@ class Keeper:
                 continue
             self.counts["rows"] += sum(map(len, hour.blocks))
             self.counts["events"] += len(hour.events)
-            self._say("")
+            self.say("")
             self._show(hour)
 
     def _show(self, hour: Hour) -> None:
@@ -275,7 +279,7 @@ class Keeper:
                 self._writer.events([(max(utc, at), change) for utc, change in events])
         except (duck.Error, OSError) as error:
             hour.hidden = True
-            self._say(f"not shown yet: {error}")
+            self.say(f"not shown yet: {error}")
 
     def turn(self) -> None:
         """Seal a file of an hour that is over, and forget what is too old: a little at a time."""
@@ -295,7 +299,7 @@ class Keeper:
             self._sealing = None
             self._again = time.monotonic() + AGAIN_S
             self.counts["seals_failed"] += 1
-            self._say(f"not sealed: {error}")
+            self.say(f"not sealed: {error}")
 
     def _over(self) -> Hour | None:
         if not self._hours:
@@ -437,4 +441,4 @@ class Follow:
             new.write_bytes(msgspec.json.encode(figures))
             new.replace(self._run.report("history"))
         except OSError as error:
-            log.error("history", what=f"figures: {error}")
+            self.keeper.say(f"figures: {error}")
