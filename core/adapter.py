@@ -14,6 +14,7 @@ import structlog
 from core import config
 from core import run as runs
 from core.errors import ConfigError, OndijonError
+from core.person import Role
 from core.run import Run
 
 log = structlog.get_logger()
@@ -29,7 +30,7 @@ class Adapter(msgspec.Struct, frozen=True):
     """``main(run, config, part)`` runs until SIGTERM; ``parts(config)`` says how many processes it wants.
 
     Where it plays gateways it ``speaks_for`` them (ANY: for all): then each of its processes has a key of its own,
-    ``run.keys("NAME-PART")``.
+    ``run.keys("NAME-PART")``. Where it is a partner, its first process ``follows`` as far as these roles go.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Adapter(msgspec.Struct, frozen=True):
     main: Callable[[Run, Any, int], None]
     parts: Callable[[Any], int] = _one
     speaks_for: tuple[str, ...] = ()
+    follows: tuple[Role, ...] = ()
 
     def configure(self, table: dict[str, Any]) -> Any:
         """Decode ``[adapters.NAME]`` strictly. Raises ConfigError."""

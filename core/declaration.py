@@ -41,7 +41,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     ``low``..``high`` is what the instrument can physically read: a sample outside is refused. A change
     of at most ``deadband`` since the last reported value is not reported (merge LAST only).
-    ``labels`` makes an enumeration: values 0..n-1, each with its text.
+    ``labels`` makes an enumeration: values 0..n-1, each with its text. What is ``kept`` goes to the history, a row
+    a slot and minute: keep what somebody will ask for, and nothing that tells who was where.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     stale_after_s: float | None = None
     labels: tuple[Text, ...] = ()
+    kept: bool = False
     text: Text
 
 

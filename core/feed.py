@@ -21,6 +21,7 @@ from core.event import Event
 from core.journal import Record
 from core.kernel import Kernel
 from core.link import GONE, CommandRow, Present, Stepped, ViewRow
+from core.minute_rows import MinuteRows
 from core.proposals import Publish
 from core.status import ROWS_MAX
 from core.step import Outputs
@@ -67,6 +68,8 @@ class Feed:
         }
         self._views: dict[tuple[str, str], ViewRow] = {}
         self._commands: dict[str, CommandRow] = {}
+        #: What was told of the newest minute: an edge that starts has not heard it.
+        self._minute: list[MinuteRows] = []
         self._sequence = 0
 
     def step(
@@ -87,7 +90,8 @@ class Feed:
             elif isinstance(event.data, CommandEnded) and event.data.command in self._commands:
                 commands.append(self._ended(event.data))
         events = [event for event in (*heard, *emitted) if event.kind not in _AS_ROWS]
-        if not (views or commands or changed or events):
+        minutes = self._passed(outputs.minutes)
+        if not (views or commands or changed or events or minutes):
             return None
         return self._stepped(
             now,
@@ -96,6 +100,7 @@ class Feed:
             commands=tuple(commands),
             events=tuple(msgspec.Raw(link.encode(event)) for event in events),
             alarms=self._kernel.alarms.rows(changed) if changed else None,
+            minutes=minutes,
         )
 
     def present(self, now: Now, journal: int) -> Present:
@@ -108,6 +113,7 @@ class Feed:
             views=tuple(self._views.values()),
             commands=tuple(self._commands.values()),
             alarms=kernel.alarms.rows(),
+            minutes=tuple(self._minute),
         )
         kinds = {metric.name: (metric.kind, d.name) for d in declarations for metric in d.metrics}
         return Present(
@@ -116,7 +122,7 @@ class Feed:
             communes=tuple(kernel.city.communes.names),
             owners={kind.name: d.name for d in declarations for kind in d.assets},
             alarms={code: (kind.priority, trade) for code, kind, trade in kernel.alarms.kinds()},
-            metrics={layer.metric: kinds[layer.metric] for d in declarations for layer in d.layers},
+            metrics=kinds,
         )
 
     def figures(self, now: Now, journal: int, layers: Sequence[tuple[str, bytes]], status: bytes) -> Stepped:
@@ -126,6 +132,12 @@ class Feed:
     def _stepped(self, now: Now, journal: int, **told: object) -> Stepped:
         self._sequence += 1
         return Stepped(sequence=self._sequence, journal=journal, utc=now.utc, **told)  # type: ignore[arg-type]
+
+    def _passed(self, minutes: Sequence[MinuteRows]) -> tuple[MinuteRows, ...]:
+        if minutes and (not self._minute or self._minute[0].minute != minutes[0].minute):
+            self._minute.clear()
+        self._minute += minutes
+        return tuple(minutes)
 
     def _published(self, views: Sequence[Publish]) -> list[ViewRow]:
         told = []

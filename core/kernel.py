@@ -26,6 +26,7 @@ from core.host import Host
 from core.inventory import AssetChange
 from core.job_clocks import JobClocks
 from core.journal import Record
+from core.minutes import Minutes
 from core.operators import Asked, ChangesTaken
 from core.person import Login
 from core.plugins import Plugin
@@ -90,6 +91,7 @@ class Kernel:
             "batches": 0,
             "changed": 0,
         }
+        self.minutes = Minutes(self.numbering, self.counts)
         self._troubles = Troubles(self.alarms)
         self._host = Host(plugins, self.numbering, self._troubles, self.counts)
         self._settlement = Settlement(
@@ -127,6 +129,7 @@ class Kernel:
         batch, view = self.table.swap(), self.table.view()
         self.counts["batches"] += len(batch) > 0
         self.counts["changed"] += len(batch)
+        outputs.minutes = self.minutes.turn(now.utc, batch, self.table)
         for plugin in self.plugins:
             mine = msgspec.structs.replace(now, seed=self.seed, plugin=plugin.name)
             for cause, proposal in self._host.react(plugin, mine, batch, inputs.events, view, outputs):
@@ -219,6 +222,7 @@ class Kernel:
         derived = [plugin.derive(city, state.copy(plugin.state)) for plugin in self.plugins]
         self.city, self.numbering, self.register = city, numbering, register
         self.table.renumber(numbering)
+        self.minutes.renumber(numbering)
         self.gate.renumber()
         self.commands.grow(len(city.assets))
         self.deliveries.renumber(city.assets)

@@ -112,11 +112,15 @@ def revoke(data: Path, name: str) -> list[Key]:
     return wanted
 
 
-def own(data: Path, name: str, speaks_for: Sequence[str]) -> None:
-    """Have a key for one of the post's own adapters, without a question. One that a person ended stays ended."""
+def own(data: Path, name: str, speaks_for: Sequence[str] = (), rights: Sequence[Role] = ()) -> None:
+    """Have a key for one of the post's own adapters, without a question. One that a person ended stays ended.
+
+    With ``rights`` it is a partner's, else a gateway's.
+    """
     file = data / keys.FOLDER / f"{name}.key"
     begin(data)
     if not file.exists():
         if any(not key.revoked for key in allowlist.load(allowlist.path(data)).named(name)):
             revoke(data, name)
-        new(data, file, name, speaks_for=speaks_for)
+        role = allowlist.PARTNER if rights else allowlist.GATEWAY
+        new(data, file, name, role, speaks_for=speaks_for, rights=rights)

@@ -22,6 +22,7 @@ import numpy as np
 from core import wire
 from core.alarm_state import AlarmRows
 from core.errors import WireError
+from core.minute_rows import MinuteRows
 from core.wire import TEXT_MAX
 
 #: Bytes of one slot in a buffer: slot u32, count u32, value f64, time i64.
@@ -184,7 +185,7 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped", tag_fiel
     """What partners may hear of a step, all of it durable. ``sequence`` goes up by 1: a gap says that one is missing.
 
     ``journal`` is the last record it tells of; ``events`` are core.event.Event as journaled; ``layers`` metric and
-    u8[assets]; ``status`` the post's own figures.
+    u8[assets]; ``status`` the post's own figures; ``minutes`` of those that are over.
     """
 
     sequence: int
@@ -196,13 +197,14 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped", tag_fiel
     commands: tuple[CommandRow, ...] = ()
     layers: tuple[tuple[str, bytes], ...] = ()
     status: bytes = b""
+    minutes: tuple[MinuteRows, ...] = ()
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True, tag="present", tag_field="type"):
     """Everything as it stands after the step of ``now``: what follows is told from there.
 
     ``trades`` those that run; ``communes`` their names, ``owners`` the trade of each kind of asset, ``alarms`` the
-    (priority, trade) of each code, ``metrics`` the (kind of asset, trade) of each that is a layer.
+    (priority, trade) of each code, ``metrics`` the (kind of asset, trade) of each.
     """
 
     now: Stepped

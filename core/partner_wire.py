@@ -23,8 +23,11 @@ MESSAGE_MAX = 131_072
 MESSAGES_MAX = 10_000
 BYTES_MAX = 8 << 20
 
-Topic = Literal["view", "alarm", "event", "command", "asset", "layer", "status"]
-TOPICS: tuple[Topic, ...] = ("view", "alarm", "event", "command", "asset", "layer", "status")
+Topic = Literal["view", "alarm", "event", "command", "asset", "layer", "status", "minute"]
+TOPICS: tuple[Topic, ...] = ("view", "alarm", "event", "command", "asset", "layer", "status", "minute")
+
+#: What who names none follows: the present. Minutes are for those who keep a history, and are many bytes.
+PRESENT: tuple[Topic, ...] = TOPICS[:-1]
 
 #: Of these each change is told, in order; of the others the newest row of a key.
 SEQUENCED: frozenset[Topic] = frozenset({"alarm", "event", "command"})
@@ -37,7 +40,7 @@ class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="su
 
     messages: Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_MAX)]
     bytes: Annotated[int, msgspec.Meta(ge=1, le=BYTES_MAX)]
-    topics: Annotated[tuple[Topic, ...], msgspec.Meta(min_length=1, max_length=16)] = TOPICS
+    topics: Annotated[tuple[Topic, ...], msgspec.Meta(min_length=1, max_length=16)] = PRESENT
     trades: Names = (ANY,)
     communes: Names = (ANY,)
     wire: int = VERSION

@@ -12,11 +12,12 @@ from core.alarm_state import NO_PARENT, STATES, AlarmRows
 from core.assets import NONE, Assets
 from core.egress import Told
 from core.link import GONE, CommandRow, Present, Stepped, ViewRow
+from core.minute_rows import MinuteRows
 from core.partner_wire import Topic, encode
 from core.vocabulary import POST
 
-#: Assets in one row of a layer.
-BLOCK = 16_384
+#: Assets in one row of a layer, and indexes in one of a minute.
+BLOCK, MINUTE_BLOCK = 16_384, 2048
 
 #: A command ends in one of these: it is told once more, and is gone.
 ENDED = frozenset(
@@ -73,6 +74,7 @@ class Publication:
         self._metrics = present.metrics
         self._assets = assets
         self._layers: dict[str, bytes] = {}
+        self._minutes: dict[tuple[str, str], int] = {}
         #: Whose things are told of.
         self.trades = frozenset({POST, *present.owners.values(), *present.trades})
 
@@ -101,6 +103,8 @@ class Publication:
         changes += [self._event(data) for data in stepped.events]
         for metric, levels in stepped.layers:
             changes += self._layer(metric, levels)
+        for rows in stepped.minutes:
+            changes += self._minute(rows)
         if stepped.status:
             changes.append(self._told("status", "post.status", "all", POST, (), msgspec.Raw(stepped.status)))
         return changes
@@ -215,3 +219,18 @@ class Publication:
                 row = {"kind": kind, "first": first, "levels": now[block].tobytes()}
                 key = f"{self._communes[commune]} {first}"
                 yield self._told("layer", metric, key, trade, (commune,), row)
+
+    def _minute(self, rows: MinuteRows) -> Iterator[Told]:
+        """A row a commune and block of indexes: the newest stands, so that who was away for a moment misses nothing."""
+        _, trade = self._metrics[rows.metric]
+        columns = rows.columns()
+        communes, blocks = self._assets.commune[columns["asset"]], columns["asset"] // MINUTE_BLOCK
+        order = np.lexsort((columns["asset"], blocks, communes))
+        starts = np.flatnonzero(np.diff(communes[order], prepend=-1) | np.diff(blocks[order], prepend=-1))
+        for mine in np.split(order, starts[1:]):
+            commune, block = int(communes[mine[0]]), int(blocks[mine[0]])
+            key = f"{self._communes[commune]} {block}"
+            row: dict[str, Any] = {"minute": rows.minute, "after": self._minutes.get((rows.metric, key), 0)}
+            row |= {name: column[mine].tobytes() for name, column in columns.items()}
+            self._minutes[rows.metric, key] = rows.minute
+            yield self._told("minute", rows.metric, key, trade, (commune,), row)

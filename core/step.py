@@ -12,6 +12,7 @@ from core.commands import TrackedCommand, differences
 from core.event import Event, Source
 from core.inventory import AssetChange
 from core.journal import Record
+from core.minute_rows import MinuteRows
 from core.operators import Answer, Asked
 from core.table import HandOver
 from core.vocabulary import POST, CommandEnded, HandshakeRefused
@@ -42,7 +43,8 @@ class Inputs(msgspec.Struct, frozen=True):
 class Outputs(msgspec.Struct):
     """What a step wants done. Nothing of it leaves before ``records`` are durable.
 
-    ``renumbered``: the kernel's city and register are new. ``answers`` go to those who asked.
+    ``renumbered``: the kernel's city and register are new. ``answers`` go to those who asked; ``minutes`` to whoever
+    keeps a history.
     """
 
     records: list[Record] = []
@@ -53,6 +55,7 @@ class Outputs(msgspec.Struct):
     faults: list[str] = []
     renumbered: bool = False
     answers: list[tuple[bytes, Answer]] = []
+    minutes: list[MinuteRows] = []
 
     def emit(
         self,

@@ -217,8 +217,8 @@ class Supervisor:
         for name, table in config.adapters.items():
             adapter = adapters.load(name)
             for part in range(adapter.parts(adapter.configure(table))):
-                if config.security.curve and adapter.speaks_for:
-                    keyring.own(config.post.data, f"{name}-{part}", adapter.speaks_for)
+                if config.security.curve and (adapter.speaks_for or (adapter.follows and part == 0)):
+                    keyring.own(config.post.data, f"{name}-{part}", adapter.speaks_for, adapter.follows)
                 yield self._process(f"{name}-{part}", "core.adapter", name, str(part))
 
     def _process(self, name: str, module: str, *arguments: str, fds: Sequence[int] = ()) -> Process:

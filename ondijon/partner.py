@@ -25,6 +25,7 @@ from core import partner_wire, wire
 from core.errors import WireError
 from core.keys import ClientKey
 from core.partner_wire import (
+    PRESENT,
     TOPICS,
     Change,
     Credit,
@@ -38,7 +39,7 @@ from core.partner_wire import (
 from core.person import ANY
 from core.sockets import dial, limit
 
-__all__ = ["TOPICS", "AsyncPartner", "Change", "Follower", "Partner", "Statistics"]
+__all__ = ["PRESENT", "TOPICS", "AsyncPartner", "Change", "Follower", "Partner", "Statistics"]
 
 #: Credit that a partner keeps at the post: so much may be on its way to it.
 MESSAGES = 1000
@@ -77,7 +78,7 @@ class Follower:
 
     def __init__(
         self,
-        topics: Sequence[str] = TOPICS,
+        topics: Sequence[str] = PRESENT,
         trades: Sequence[str] = (ANY,),
         communes: Sequence[str] = (ANY,),
         messages: int = MESSAGES,
@@ -204,7 +205,7 @@ class _Face(Generic[C]):
         self,
         endpoint: str,
         key: ClientKey | Path | None = None,
-        topics: Sequence[str] = TOPICS,
+        topics: Sequence[str] = PRESENT,
         trades: Sequence[str] = (ANY,),
         communes: Sequence[str] = (ANY,),
         context: C | None = None,

@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgpack
 
-from core import egress, partner_wire, publication
+from core import egress, minute_rows, partner_wire, publication
 from tests.docs.pages import ROOT, first_arguments, named, numbers, section, tables
 
 PAGE = section((ROOT / "docs" / "protocol.md").read_text("utf-8"), "## Partners")
@@ -70,11 +70,14 @@ def test_every_field_of_the_rows_is_told() -> None:
         ("command", "_command"),
         ("asset", "_asset"),
         ("layer", "_layer"),
+        ("minute", "_minute"),
     ):
         body = source.split(f"    def {method}(")[1].split("\n    def ")[0]
         fields = re.findall(r'"(\w+)": ', body)
         assert fields, topic
         assert set(fields) <= set(named(rows[topic])), topic
+    assert named(rows["minute"])[2:] == list(minute_rows.COLUMNS)
+    assert publication.MINUTE_BLOCK in numbers(TABLES["topic"][-1][2])
 
 
 def test_every_refusal_and_cut_is_told() -> None:

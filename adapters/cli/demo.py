@@ -10,6 +10,7 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -148,6 +149,8 @@ def demo_config(
         table["post"]["plugin_folder"] = str(plugin_folder)
     if port is not None:
         table["adapters"]["console"] = {"port": port}
+        if find_spec("duckdb"):
+            table["adapters"]["history"] = {}
     return configs.from_table(table, "the demo", Path.cwd())
 
 

@@ -20,6 +20,7 @@ from adapters.cli.plugin.group import plugin
 from adapters.cli.privacy import privacy_group
 from adapters.cli.replay import replay_command
 from adapters.cli.requests import desk
+from adapters.cli.query import query
 from adapters.cli.run import run
 from adapters.cli.top import top
 from core.errors import OndijonError
@@ -55,6 +56,7 @@ def main() -> None:
       ondijon desk --help                ask it something, as a person
       ondijon plugin new NAME            write a trade of your own
       ondijon top                        what it does, live
+      ondijon query --help               what it was, minute by minute
       ondijon audit verify DATA          is its journal what was written?
       ondijon replay DATA                take a recorded time again, bit for bit
       ondijon privacy report SUBJECT     what is kept of a person?
@@ -79,6 +81,7 @@ for command in (
     partner,
     plugin,
     top,
+    query,
     audit,
     privacy_group,
     desk,

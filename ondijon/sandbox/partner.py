@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from ondijon.partner import TOPICS, Partner
+from ondijon.partner import PRESENT, Partner
 
 endpoint, key, *topics = sys.argv[1:]
-with Partner(endpoint, Path(key), topics or TOPICS) as partner:
+with Partner(endpoint, Path(key), topics or PRESENT) as partner:
     while True:
         for change in partner.turn(timeout_s=1.0):
             print(

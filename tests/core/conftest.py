@@ -77,7 +77,9 @@ def trial(name: str = "trial", **changes: object) -> ModuleType:
             AssetKind(name="presence_sensor", attributes=Sensor, parent="lamp", text=T),
         ),
         metrics=(
-            Metric(name="lamp.level", kind="lamp", unit="%", low=0, high=100, deadband=0.5, text=T),
+            Metric(
+                name="lamp.level", kind="lamp", unit="%", low=0, high=100, deadband=0.5, kept=True, text=T
+            ),
             Metric(
                 name="presence_sensor.presence",
                 kind="presence_sensor",

@@ -8,6 +8,7 @@ from core import allowlist, keyring, keys
 from core.allowlist import AllowList, Key
 from core.config import SecurityConfig
 from core.expiring import Expiring, soon
+from core.person import ANY, Role
 
 
 def key(name: str, expires: int, **fields: int) -> Key:
@@ -54,3 +55,11 @@ def test_the_posts_own_adapters_key_is_made_once_and_stays_ended(tmp_path: Path)
     keyring.own(tmp_path, "simulator-0", ("*",))
     assert len(allowlist.load(allowlist.path(tmp_path)).named("simulator-0")) == 2
     assert row.may_speak_for("any")
+
+
+def test_an_adapter_that_follows_has_a_partners_key(tmp_path: Path) -> None:
+    keyring.own(tmp_path, "history-0", rights=(Role(ANY, ANY, (ANY,)),))
+    (row,) = allowlist.load(allowlist.path(tmp_path)).named("history-0")
+    assert (row.role, row.speaks_for) == ("partner", ())
+    assert row.communes("lighting", "minute") == {ANY}
+    assert not row.may_speak_for("any")

@@ -16,6 +16,8 @@ from adapters.cli import change as change_command
 from adapters.cli.example import EXAMPLE
 from adapters.cli.main import main
 from adapters.console.app import VIEWERS_MAX
+from adapters.history import desk as history_desk
+from adapters.history import keeper, write_ahead
 from core import (
     alarm_rows,
     alarms,
@@ -32,6 +34,7 @@ from core import (
     job_clocks,
     journal,
     link,
+    minutes,
     operators,
     partner_wire,
     partners_edge,
@@ -235,6 +238,7 @@ def counters() -> dict[str, set[str]]:
         "partners' edge": {*following, "partners", "rows", "waiting"}
         - counted["core/edge.py"]
         - {f"refused_{reason}" for reason in reasons},
+        "history": {*keeper.COUNTERS, *keeper.FOLLOWING},
         "both edges": counted["core/edge.py"]
         | {f"refused_{reason}" for reason in reasons}
         | {f"handshake_{why}" for why in get_args(link.Why)},
@@ -304,6 +308,10 @@ LIMITS = {
     "changes that wait for a partner's credit": egress.WAITING_MAX,
     "bytes on their way to the partners' edge": feed.WINDOW >> 20,
     "open commands that partners are told of": feed.COMMANDS_MAX,
+    "minutes that wait to be told": minutes.WAITING_MAX,
+    "assets in one part of a minute": minutes.PART,
+    "questions to the history that wait": history_desk.WAITING_MAX,
+    "a record of the history's write-ahead file": write_ahead.RECORD_MAX >> 20,
 }
 
 

@@ -25,7 +25,7 @@ WRONG: list[tuple[Callable[[str], str], list[str]]] = [
     (lambda text: text + "[plugins.snow]\n", ["post.toml", "[plugins.snow]", "plugins in [post]"]),
     (
         lambda text: text + "[adapters.nobody]\n",
-        ["[adapters.nobody]", "Installed are: console, login, simulator"],
+        ["[adapters.nobody]", "Installed are: console, history, login, simulator"],
     ),
     (
         lambda text: text + '[adapters.console]\nport = "x"\n',
