@@ -11,6 +11,8 @@ import runpy
 import signal
 import sys
 
+from core import logs
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -30,6 +32,7 @@ def main() -> None:
     """Bind to the parent, then run the module as if it had been started itself."""
     parent, module, *arguments = sys.argv[1:]
     follow(int(parent))
+    logs.begin()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -245,7 +245,8 @@ class Supervisor:
     def restart(self, name: str) -> None:
         """Stop one process in order and start it again, at once also where it waits for another try."""
         (process,) = (each for each in self.processes if each.name == name)
-        process.stop()
+        process.ask_to_stop()
+        process.see_it_end()
         process.start()
 
     def watch(self) -> None:

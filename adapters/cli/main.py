@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-
 import click
-import structlog
 
 from adapters.cli.audit import audit
 from adapters.cli.check import check
@@ -18,11 +14,12 @@ from adapters.cli.partner import partner
 from adapters.cli.person import person
 from adapters.cli.plugin.group import plugin
 from adapters.cli.privacy import privacy_group
+from adapters.cli.query import query
 from adapters.cli.replay import replay_command
 from adapters.cli.requests import desk
-from adapters.cli.query import query
 from adapters.cli.run import run
 from adapters.cli.top import top
+from core import logs
 from core.errors import OndijonError
 from ondijon import __version__
 
@@ -64,10 +61,7 @@ def main() -> None:
     Every command tells more with --help. An error is one sentence and an exit status: 78 a wrong
     configuration, 65 a city or state that cannot be used, 74 a journal that cannot be written.
     """
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.begin()
 
 
 for command in (

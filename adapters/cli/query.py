@@ -124,7 +124,7 @@ def _ask(run: Run, question: Asked) -> Answer:
                 where=str(run.folder / "history-1.log"),
                 next="Is the post running? `ondijon top --once` shows it.",
             )
-        answer = messages.decode_answer(socket.recv())
+        answer = messages.decode_answer(socket.recv(zmq.DONTWAIT))
     if isinstance(answer, Refused):
         raise OndijonError(answer.what, where="history", next=answer.next)
     return answer

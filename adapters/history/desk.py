@@ -90,7 +90,10 @@ class Desk:
         os._exit(0)
 
     def _hear(self) -> None:
-        parts = self._socket.recv_multipart()
+        try:
+            parts = self._socket.recv_multipart(zmq.DONTWAIT)
+        except zmq.Again:
+            return
         if len(parts) != 2:
             return
         route, data = parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import shutil
@@ -238,9 +237,7 @@ class Keeper:
         """Log what goes wrong; nothing goes wrong any more where it is empty."""
         # Once, not each minute of a night on a full disk.
         if trouble and trouble != self._trouble:
-            # The log may lie on the disk that is full.
-            with contextlib.suppress(OSError):
-                log.error("history", what=trouble, next="Make room, or lower keep_days or size_gib.")
+            log.error("history", what=trouble, next="Make room, or lower keep_days or size_gib.")
         self._trouble = trouble
 
     # -- what is due

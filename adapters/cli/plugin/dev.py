@@ -281,7 +281,7 @@ class Follow:
         """Print what came, waiting at most ``timeout_s`` for something."""
         wait = int(timeout_s * 1000)
         while self._socket.poll(wait):
-            _, data = self._socket.recv_multipart()
+            _, data = self._socket.recv_multipart(zmq.DONTWAIT)
             self._show(trace.decode(data))
             wait = 0
 
