@@ -127,6 +127,7 @@ def test_noise_ends_at_the_greeting(post: Any) -> None:
         for data in (noise.randbytes(5000), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20):
             peers.append(raw(port, data))
     everyone = list(peers)
+    settle(post)
     before = {edge: dict(post.edge(edge)) for edge in ("telemetry", "events")}
 
     def all_cut_off() -> bool:
