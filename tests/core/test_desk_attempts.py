@@ -45,6 +45,8 @@ class DeskAttempts(Attempts):
         self.cabinets: dict[int, tuple[float, int]] = {}
         self.asked: dict[str, list[tuple[int, int]]] = {}
         self.held: dict[tuple[str, int], tuple[float, float]] = {}
+        #: When orders went out last, and for whom the answers are still on their way.
+        self.unheard: tuple[int, list[tuple[str, int]]] = (-1, [])
 
     # the plain model
 
@@ -83,6 +85,7 @@ class DeskAttempts(Attempts):
         least = self.post.mono + proposed.lease_s * 1e6
         for lamp in lamps:
             self.held[proposed.verb, lamp] = (least, least + 35e6) if proposed.lease_s else (0, 0)
+        self.unheard = self.post.mono, [(proposed.verb, lamp) for lamp in lamps if proposed.lease_s]
 
     # what is tried
 
@@ -221,6 +224,12 @@ class DeskAttempts(Attempts):
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 30.0, 61.0, 130.0]))
     def wait(self, seconds: float) -> None:
+        sent, keys = self.unheard
+        if sent == self.post.mono:
+            # The post stops before it hears the answer: a lease runs from when that was heard.
+            self.held |= {
+                key: (least, most + seconds * 1e6) for key in keys for least, most in [self.held[key]]
+            }
         self.post.jump(seconds)
         self.post.step()
 
