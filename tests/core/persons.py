@@ -106,6 +106,8 @@ def try_out(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
+        # Hypothesis draws the same in each run where it sees a CI: the runs below would be one.
+        derandomize=False,
         suppress_health_check=list(HealthCheck),
     )
     for _ in range(20):
@@ -113,5 +115,5 @@ def try_out(
         if machine.attempts >= attempts and machine.codes.issuperset(told):
             break
     assert machine.attempts >= attempts
-    assert machine.codes.issuperset(told), "each way was tried"
+    assert not set(told) - machine.codes, "each way was tried"
     assert machine.passed > passed, "and it is no gate that lets nothing through"

@@ -132,6 +132,14 @@ class DeskAttempts(Attempts):
         """Where nothing else is wrong with it, it is the limit of a minute that is met."""
         self.propose(who, "lamp.dim", lamps, 50.0, 0, 10.0, 0, False)
 
+    @rule(
+        who=st.sampled_from(["anna", "bob", "carl"]),
+        lamps=st.lists(st.integers(0, 19), min_size=6, max_size=8, unique=True),
+    )
+    def propose_what_two_must_want(self, who: str, lamps: list[int]) -> None:
+        """Where nothing else is wrong with it, it is the second person that is missing."""
+        self.propose(who, "lamp.dim", lamps, 50.0, 0, 10.0, 0, False)
+
     def token(self, who: str) -> bytes:
         if who == "forged":
             return self.people["anna"][:-1]
