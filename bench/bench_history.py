@@ -174,7 +174,7 @@ def test_history(benchmark: Any, tmp_path: Path, quick: bool) -> None:
 def test_minutes_in_the_step(benchmark: Any, tmp_path: Path, quick: bool) -> None:
     """What the kernel's step pays: the changed slots of a busy step, and the step that ends a minute."""
     city = city_of(tmp_path)
-    numbering = Numbering(city.assets, [DECLARATION])
+    numbering = Numbering.of(city.assets, [DECLARATION])
     table, minutes = Slots(numbering, 1), Minutes(numbering, {})
     asset, slot = numbering.slots_of("lamp.power")
     rng, usual, ends, utc = np.random.default_rng(0), [], [], BEGIN

@@ -26,7 +26,7 @@ from bench.gateways import greet
 from bench.post import GATEWAYS, METERS, PLUGINS, town
 from bench.sight import look_at_all
 from core import keyring
-from core.config import Config, PostConfig
+from core.config import Config, PostConfig, WorkersConfig
 from core.person import ANY
 from core.supervisor import Supervisor
 from ondijon.gateway import Gateway
@@ -98,6 +98,7 @@ def live(folder: Path, seconds: float) -> dict[str, Any]:
     config = Config(
         version=1,
         post=PostConfig(city=town(folder), data=where / "data", plugins=["called"], plugin_folder=PLUGINS),
+        workers=WorkersConfig(trusted=["called"]),
     )
     supervisor = Supervisor(config, where)
     keyring.own(config.post.data, "bench-0", (ANY,))

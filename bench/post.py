@@ -16,7 +16,7 @@ from core import city as cities
 from core import keyring
 from core.assets import NONE, Assets
 from core.city import City, Description
-from core.config import Config, PostConfig
+from core.config import Config, PostConfig, WorkersConfig
 from core.person import ANY
 from core.supervisor import Supervisor
 from ondijon.testing import City as SmallCity
@@ -93,6 +93,7 @@ def run(folder: Path, *, seconds: float, rate: float, per_frame: int, hold_ms: f
     config = Config(
         version=1,
         post=PostConfig(city=town(folder), data=where / "data", plugins=["clocked"], plugin_folder=PLUGINS),
+        workers=WorkersConfig(trusted=["clocked"]),
         plugins={"clocked": {"out": str(out), "hold_ms": hold_ms}},
     )
     post = Supervisor(config, where)

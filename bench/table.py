@@ -110,6 +110,13 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
                 f"{info['alarms']} alarms, {info['sent']:,} samples, {info['lost']} lost, "
                 f"memory grew by {info['rss_grown_mib']} MiB"
             )
+        if "asked_p50_us" in info:
+            yield (
+                f"{name}: {info['rows']:,} changed slots to a worker and its answer: p50 / p99 "
+                f"{info['p50_us']} / {info['p99_us']} µs (asked p50 {info['asked_p50_us']})"
+            )
+        if "back_s" in info:
+            yield f"{name}: another worker is there {info['back_s']} s later, at worst {info['worst_s']}"
         if "mb_a_night" in info:
             yield (
                 f"{name}: {info['records_s']} records/s from lighting at {info['detections_s']:,} detections/s "

@@ -137,6 +137,33 @@ class RecordConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_gib: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 20.0
 
 
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one worker may take: ``memory_mib``, ``cpu_percent`` of a core over 10 s; the time (s) in which it must
+    answer, ``answer_s``, and ``begin_s`` the first time in a city.
+    """
+
+    memory_mib: Annotated[int, msgspec.Meta(ge=64, le=1 << 20)] = 512
+    cpu_percent: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    answer_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 3.0
+    begin_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 30.0
+
+
+class WorkersConfig(WorkerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[workers]``: plugins in processes of their own.
+
+    Those that do not come with ondijon run there, but for the ``trusted``; of those that do, the ``isolated``. The
+    other keys are what each may take; ``[workers.plugins.NAME]`` gives one of them its own.
+    """
+
+    trusted: list[str] = []
+    isolated: list[str] = []
+    plugins: dict[str, WorkerConfig] = {}
+
+    def of(self, plugin: str) -> WorkerConfig:
+        """What a plugin's worker may take."""
+        return self.plugins.get(plugin, self)
+
+
 class HealthConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[health]``: where ``/livez`` and ``/readyz`` are answered. A port of 0 takes a free one."""
 
@@ -156,6 +183,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     security: SecurityConfig = SecurityConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     record: RecordConfig = RecordConfig()
+    workers: WorkersConfig = WorkersConfig()
     health: HealthConfig = HealthConfig()
     plugins: dict[str, dict[str, Any]] = {}
     adapters: dict[str, dict[str, Any]] = {}
@@ -199,6 +227,14 @@ def from_table(raw: dict[str, Any], where: str, folder: Path) -> Config:
         )
     if len(set(post.plugins)) != len(post.plugins):
         raise ConfigError("post.plugins names a plugin twice.", where=where)
+    workers = config.workers
+    strangers = sorted({*workers.trusted, *workers.isolated, *workers.plugins} - set(post.plugins))
+    if strangers:
+        raise ConfigError(
+            f"[workers] names {strangers[0]!r}, which `post.plugins` does not allow.",
+            where=where,
+            next=f"Add {strangers[0]!r} to plugins in [post], or take it out.",
+        )
     if not config.security.curve and not _is_loopback(config.edges.address):
         raise ConfigError(
             f"[security] curve = false, and [edges] address {config.edges.address!r} can be reached from outside.",

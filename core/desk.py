@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from core.clock import SECOND, Now
 from core.commands import COMMAND, Approval, Commands, Leased, TrackedCommand
 from core.errors import CityError
 from core.gate import Gate, Grant
+from core.mailbox import Mailbox
 from core.operators import (
     TARGETS_MAX,
     ActOnAlarms,
@@ -26,11 +27,17 @@ from core.operators import (
     ProposeProgramme,
     ReleaseAll,
     Released,
+    ReleaseWorker,
+    WorkerLetGo,
 )
 from core.person import ANY, Login, Person
 from core.programmes import PROGRAMME, Programme, Programmes
 from core.refusal import Refusal
+from core.vocabulary import WorkerReleased
 from core.wire import TEXT_MAX, Refused
+
+#: The right to release a worker: the verb of a role, of the plugin's trade.
+RELEASE_WORKER = "worker.release"
 
 #: A request is taken within this (µs) of when it was asked.
 FRESH = 30 * SECOND
@@ -76,7 +83,7 @@ class Authorised(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct):
     """What comes of a request: its answer, what is journaled, which commands go out, and which are at their end.
 
-    ``programme``: it is in force from now on.
+    ``programme``: it is in force from now on; ``released``: a worker begins again.
     """
 
     answer: Answer
@@ -84,6 +91,7 @@ class Decision(msgspec.Struct):
     commit: list[TrackedCommand] = []
     ended: list[TrackedCommand] = []
     programme: Programme | None = None
+    released: WorkerReleased | None = None
 
 
 class _Waiting(msgspec.Struct):
@@ -101,12 +109,19 @@ class Desk:
     """Takes one request at a time. Not thread-safe."""
 
     def __init__(
-        self, gate: Gate, commands: Commands, programmes: Programmes, alarms: AlarmDesk, login: Login
+        self,
+        gate: Gate,
+        commands: Commands,
+        programmes: Programmes,
+        alarms: AlarmDesk,
+        mailboxes: Mapping[str, Mailbox],
+        login: Login,
     ) -> None:
         self._gate = gate
         self._alarms = alarms
         self._commands = commands
         self._programmes = programmes
+        self._mailboxes = mailboxes
         self._login = login
         self._seen: dict[tuple[str, str], None] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -135,6 +150,27 @@ class Desk:
                     return _refused(asked, person.id, person.session, answer)
                 # What was done is told by the alarms' own events, with who did it and why.
                 return Decision(answer)
+            case ReleaseWorker():
+                return self._release_worker(asked, person)
+
+    def _release_worker(self, asked: ReleaseWorker, person: Person) -> Decision:
+        mailbox = self._mailboxes.get(asked.plugin)
+        refusal = None
+        if ANY not in person.communes(asked.plugin, RELEASE_WORKER):
+            refusal = Refusal(
+                "right",
+                f"{person.id} may not {RELEASE_WORKER} of {asked.plugin} in the whole city.",
+                "Ask somebody who may.",
+            )
+        elif mailbox is None or not mailbox.release():
+            refusal = Refusal(
+                "worker", f"no worker of {asked.plugin!r} is stopped.", "Look at `ondijon top`."
+            )
+        if refusal is not None:
+            return _refused(asked, person.id, person.session, refusal)
+        return Decision(
+            WorkerLetGo(asked.plugin), released=WorkerReleased(asked.plugin, person.id, asked.reason)
+        )
 
     def _refuse_time(self, asked: Asked, person: Person, now: Now) -> Refusal | None:
         key = person.session, asked.request

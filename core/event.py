@@ -41,3 +41,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause: int = 0
     chain: int = 0
     data: Any = None
+
+
+class Again(msgspec.Struct, frozen=True):
+    """The events that one step consumed, and when that was."""
+
+    step: int
+    utc: int
+    events: list[Event]

@@ -32,6 +32,7 @@ from core.person import Login
 from core.plugins import Plugin
 from core.programmes import PROGRAMME, Programme, Programmes
 from core.register import Numbering
+from core.remote import Mail
 from core.settlement import Settlement
 from core.snapshot import Snapshot
 from core.step import Inputs, Outputs
@@ -68,7 +69,7 @@ class Kernel:
         self._kinds |= {kind.name: kind for kind in vocabulary.ASSETS}
         self.city = city = city.with_assets(city.assets.knowing(self._kinds))
         city.assets.validate({name: kind.attributes for name, kind in self._kinds.items()})
-        self.numbering = Numbering(city.assets, declarations)
+        self.numbering = Numbering.of(city.assets, declarations)
         self.register = self.numbering.register(generation)
         self.table = Table(self.numbering, generation)
         self.gate = Gate(declarations, self.table, city.communes.names, gate)
@@ -81,7 +82,6 @@ class Kernel:
         self.alarms = Alarms(alarms, Topology(city.assets))
         self.login = login or Login()
         alarm_desk = AlarmDesk(self.alarms, city.communes.names)
-        self.desk = Desk(self.gate, self.commands, self.programmes, alarm_desk, self.login)
         self.availability = Availability(len(city.assets))
         self.clocks = JobClocks()
         self.counts = {
@@ -93,7 +93,10 @@ class Kernel:
         }
         self.minutes = Minutes(self.numbering, self.counts)
         self._troubles = Troubles(self.alarms)
-        self._host = Host(plugins, self.numbering, self._troubles, self.counts)
+        self.host = Host(plugins, self.numbering, self._troubles, self.counts)
+        self.desk = Desk(
+            self.gate, self.commands, self.programmes, alarm_desk, self.host.mailboxes, self.login
+        )
         self._settlement = Settlement(
             declarations,
             city,
@@ -116,7 +119,7 @@ class Kernel:
         self.commands.sent(inputs.sent)
         self._hear(now, inputs.reports, outputs)
         self._hear_programmed(now, inputs.programmed, outputs)
-        self._take(now, inputs.hand_overs, outputs)
+        taken = self._take(now, inputs.hand_overs, outputs)
         self._sweep(now, outputs)
         for edge, what in inputs.lies:
             self._edge_refused(edge, what, now, outputs)
@@ -126,20 +129,25 @@ class Kernel:
             self._troubles.say(code, now, **said)
         for asker, asked in inputs.asked:
             self._ask(asker, asked, now, outputs)
+        self.host.hear(inputs.workers, now, outputs)
         batch, view = self.table.swap(), self.table.view()
         self.counts["batches"] += len(batch) > 0
         self.counts["changed"] += len(batch)
         outputs.minutes = self.minutes.turn(now.utc, batch, self.table)
         for plugin in self.plugins:
             mine = msgspec.structs.replace(now, seed=self.seed, plugin=plugin.name)
-            for cause, proposal in self._host.react(plugin, mine, batch, inputs.events, view, outputs):
+            for cause, proposal in self.host.react(plugin, mine, batch, inputs.events, view, taken, outputs):
                 self._settlement.settle(plugin, mine, cause, proposal, outputs)
+        seeded = msgspec.structs.replace(now, seed=self.seed)
+        self.host.send(seeded, self.table, inputs.closing, outputs)
         outputs.orders += self.commands.send(now.step, self.city.assets)
         outputs.programmes = self.deliveries.due(now.mono)
         self._turn(now, outputs)
         return outputs
 
-    def resume(self, snapshot: Snapshot | None, tail: Tail, now: Now) -> Outputs:
+    def resume(
+        self, snapshot: Snapshot | None, tail: Tail, now: Now, mail: Mapping[str, Mail] | None = None
+    ) -> Outputs:
         """Go on from a snapshot and what was journaled since; return what is to be said of it.
 
         The plugins have begun with their states of the snapshot already. They see again what was consumed since;
@@ -165,10 +173,11 @@ class Kernel:
         for said in tail.serving:
             self.availability.again(said)
         self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
+        self.host.restore(mail or {}, now)
         seeded = msgspec.structs.replace(now, seed=self.seed)
         for again in tail.again:
             for plugin in self.plugins:
-                for view in self._host.see_again(plugin, again, seeded, self.table.view(), outputs):
+                for view in self.host.see_again(plugin, again, seeded, self.table.view(), outputs):
                     self._settlement.settle(plugin, seeded, None, view, outputs)
         self.commands.again(tail.leased.values(), now.mono, now.utc)
         for authorised in tail.authorised:
@@ -211,7 +220,7 @@ class Kernel:
 
     def _renumber(self, city: City) -> None:
         """Take a changed city, or raise with all as it was: each plugin derives anew and fits its state."""
-        numbering = Numbering(city.assets, [plugin.declaration for plugin in self.plugins])
+        numbering = Numbering.of(city.assets, [plugin.declaration for plugin in self.plugins])
         register = numbering.register(self.table.generation)
         if numbering.slots > self.table.slots.capacity:
             raise CityError(
@@ -228,6 +237,7 @@ class Kernel:
         self.deliveries.renumber(city.assets)
         self.alarms.renumber(Topology(city.assets))
         self._settlement.renumber(city)
+        self.host.renumber(numbering)
         self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
             plugin.fixed, plugin.state = fixed, fitted
@@ -263,6 +273,8 @@ class Kernel:
             outputs.ended(command, now)
         if decision.programme is not None:
             self._put(decision.programme, now, outputs)
+        if decision.released is not None:
+            outputs.emit("post.worker.released", decision.released, now)
 
     def _put(self, programme: Programme, now: Now, outputs: Outputs) -> None:
         self.programmes.put(programme)
@@ -272,13 +284,16 @@ class Kernel:
         communes = (names.index(programme.zone),) if programme.zone else ()
         outputs.emit("post.programme.changed", data, now, trade=programme.trade, communes=communes)
 
-    def _take(self, now: Now, hand_overs: Iterable[HandOver], outputs: Outputs) -> None:
+    def _take(self, now: Now, hand_overs: Iterable[HandOver], outputs: Outputs) -> list[HandOver]:
+        taken = []
         for hand_over in hand_overs:
             try:
                 self.table.apply(hand_over, now.utc + AHEAD)
+                taken.append(hand_over)
             except WireError as error:
                 self.counts["hand_overs_refused"] += 1
                 self._edge_refused(hand_over.edge, str(error), now, outputs)
+        return taken
 
     def _edge_refused(self, edge: str, what: str, now: Now, outputs: Outputs) -> None:
         outputs.faults.append(f"edge {edge}: {what}")

@@ -201,13 +201,29 @@ class Released(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rel
     targets: int
 
 
-Asked = Propose | ProposeProgramme | Approve | ReleaseAll | ActOnAlarms
+class ReleaseWorker(Request, frozen=True, kw_only=True, tag="release_worker"):
+    """Let the worker of ``plugin`` begin again, which the post stopped because it ended again and again."""
+
+    plugin: Name
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
+
+
+class WorkerLetGo(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="worker_let_go", tag_field="type"
+):
+    """It is in the journal, and the worker of ``plugin`` begins again."""
+
+    plugin: str
+
+
+Asked = Propose | ProposeProgramme | Approve | ReleaseAll | ActOnAlarms | ReleaseWorker
 AskedPersonal = ReadPersonal | ErasePersonal | OpenPersonal
 Answer = (
     ChangesTaken
     | CommandTaken
     | Released
     | AlarmsActedOn
+    | WorkerLetGo
     | PersonalRead
     | PersonalErased
     | PersonalOpened

@@ -232,23 +232,26 @@ def expected(struct: type[msgspec.Struct]) -> str:
 
 
 def load(
-    names: Sequence[str], folder: Path | None = None, modules: Mapping[str, ModuleType] | None = None
+    names: Sequence[str],
+    folder: Path | None = None,
+    modules: Mapping[str, ModuleType] | None = None,
+    kinds: Mapping[str, type[Plugin]] | None = None,
 ) -> list[Plugin]:
     """Load the allowed plugins, in this order.
 
     A plugin is an entry point ``ondijon.plugins``, or ``NAME.py`` in ``folder``; ``modules`` hands some in
-    directly (tests). Raises PluginError for one that cannot be found, imported or that does not fit.
+    directly (tests); ``kinds`` names those that are held as another kind of Plugin. Raises PluginError for one that
+    cannot be found, imported or that does not fit.
     """
-    plugins = [_load_one(name, folder, modules or {}) for name in names]
+    modules, kinds = modules or {}, kinds or {}
+    plugins = [
+        hooked(name, modules.get(name) or find(name, folder), kinds.get(name, Plugin)) for name in names
+    ]
     check_declarations([plugin.declaration for plugin in plugins])
     return plugins
 
 
-def _load_one(name: str, folder: Path | None, modules: Mapping[str, ModuleType]) -> Plugin:
-    return hooked(name, modules.get(name) or find(name, folder))
-
-
-def hooked(name: str, module: ModuleType) -> Plugin:
+def hooked(name: str, module: ModuleType, kind: type[Plugin] = Plugin) -> Plugin:
     """A module of hooks as the plugin ``name``, whose declaration is looked at alone. Raises PluginError."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -266,7 +269,7 @@ def hooked(name: str, module: ModuleType) -> Plugin:
         for caller in manager.get_hookcallers(module) or ()
         for implementation in caller.get_hookimpls()
     }
-    return Plugin(name, hooks)
+    return kind(name, hooks)
 
 
 def find(name: str, folder: Path | None = None) -> ModuleType:
@@ -301,6 +304,26 @@ def _import_file(name: str, path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def in_workers(
+    names: Sequence[str], folder: Path | None, trusted: Sequence[str], isolated: Sequence[str]
+) -> list[str]:
+    """Which plugins run in workers: third parties' that are not ``trusted``, and of ondijon's own the ``isolated``."""
+    return [
+        name
+        for name in names
+        if (name in isolated if _comes_with_ondijon(name, folder) else name not in trusted)
+    ]
+
+
+def _comes_with_ondijon(name: str, folder: Path | None) -> bool:
+    if folder is not None and (folder / f"{name}.py").is_file():
+        return False
+    return any(
+        entry.name == name and entry.dist is not None and entry.dist.name == "ondijon"
+        for entry in entry_points(group=GROUP)
+    )
 
 
 def check_declarations(declarations: Sequence[Declaration]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from core import city as cities
-from core import keyframe, status
+from core import keyframe, mail_tail, status
 from core import plugins as plugin_host
 from core import snapshot as snapshots
 from core import tail as tails
@@ -19,6 +19,7 @@ from core.field import Place
 from core.journal import Journal, Record
 from core.kernel import Kernel
 from core.recorder import Recorder
+from core.remote import Mail
 from core.segment import Keyframe
 from core.snapshot import Snapshot
 from core.step import Inputs, Outputs
@@ -57,11 +58,25 @@ class Reactor:
     def resume(self, now: Now, records: Sequence[Record] = ()) -> tuple[Outputs, Mapping[str, Place]]:
         """Go on where the journal ends, and journal that; return what is to be said, and each gateway's place."""
         tail = tails.read(self._journal, self._snapshot, self._read)
-        outputs = self.kernel.resume(self._snapshot, tail, now)
+        outputs = self.kernel.resume(self._snapshot, tail, now, self._mail())
         outputs.records += records
         self._commit(now, (), outputs)
         self.emitted = [*tail.fresh, *self.emitted]
         return outputs, tail.places
+
+    def _mail(self) -> dict[str, Mail]:
+        """What workers are owed where the journal ends; it is read for that only where there are some."""
+        reads = {
+            name: frozenset(mailbox.plugin.declaration.reads.events)
+            for name, mailbox in self.kernel.host.mailboxes.items()
+        }
+        if not reads:
+            return {}
+        if self._snapshot is None:
+            return mail_tail.read(self._journal, 0, -1, {}, reads)
+        return mail_tail.read(
+            self._journal, self._snapshot.after, self._snapshot.step, self._snapshot.mail, reads
+        )
 
     def turn(self, now: Now, inputs: Inputs) -> tuple[Outputs, int]:
         """One step; return its outputs and the record after which they may leave. Raises JournalError."""
@@ -135,8 +150,10 @@ class Reactor:
         states, faults = plugin_host.stored(self.kernel.plugins)
         # Of one that cannot be stored the last one stays.
         self._states |= dict(states)
+        mail = self.kernel.host.stored()
+        owed = [first - 1 for each in mail.values() if (first := each.first()) is not None]
         snapshot = Snapshot(
-            after=min([through, *(event.seq - 1 for event in self.emitted)]),
+            after=min([through, *owed, *(event.seq - 1 for event in self.emitted)]),
             step=now.step,
             utc=now.utc,
             mono=now.mono,
@@ -150,5 +167,6 @@ class Reactor:
             serving=self.kernel.availability.states.tobytes(),
             programmes=tuple(self.kernel.programmes.in_force.values()),
             clocks=self.kernel.clocks.stored(),
+            mail=mail,
         )
         return snapshot, faults

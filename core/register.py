@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from core.assets import NONE, Assets
-from core.declaration import Declaration, Merge, Metric
+from core.declaration import Declaration, Merge, Metric, Verb
 from core.errors import CityError, ConfigError, PluginError, WireError
 from core.wire import MESSAGE_MAX, Welcome, encode
 
@@ -113,13 +113,7 @@ class Register(msgspec.Struct, frozen=True, dict=True):
 
     def rules(self) -> dict[str, np.ndarray]:
         """The metrics' rules as the columns that ``Slots`` takes."""
-        return {
-            "deadband": np.array([m.deadband for m in self.metrics], np.float64),
-            "low": np.array([m.low for m in self.metrics], np.float64),
-            "high": np.array([m.high for m in self.metrics], np.float64),
-            "merge": np.array([m.merge for m in self.metrics], np.uint8),
-            "refresh_s": np.array([m.refresh_s for m in self.metrics], np.float64),
-        }
+        return _rules(self.metrics)
 
     def check(self) -> None:
         """Raise ValueError where the parts contradict one another: native code indexes by them."""
@@ -175,10 +169,10 @@ class Numbering:
     ``slot_metric`` u16[slots]; ``offsets`` i16[kinds, metrics]; ``metric_index`` name → number.
     """
 
-    def __init__(self, assets: Assets, declarations: Sequence[Declaration]) -> None:
+    def __init__(self, assets: Assets, metrics: Sequence[Metric], verbs: Sequence[Verb] = ()) -> None:
         self.assets = assets
-        self.metrics: tuple[Metric, ...] = tuple(m for d in declarations for m in d.metrics)
-        self.verbs = tuple(v for d in declarations for v in d.verbs)
+        self.metrics = tuple(metrics)
+        self.verbs = tuple(verbs)
         self.metric_index = {metric.name: i for i, metric in enumerate(self.metrics)}
         if len(self.metric_index) != len(self.metrics):
             raise PluginError("two plugins declare a metric of the same name.", next="Rename one of them.")
@@ -190,10 +184,21 @@ class Numbering:
         self.slot_asset = np.repeat(np.arange(len(assets), dtype=np.uint32), per_asset)
         self.slot_metric = self._slot_metric(per_asset, ends)
 
+    @classmethod
+    def of(cls, assets: Assets, declarations: Sequence[Declaration]) -> Numbering:
+        """The numbering of all that plugins declare."""
+        return cls(
+            assets, [m for d in declarations for m in d.metrics], [v for d in declarations for v in d.verbs]
+        )
+
     @property
     def slots(self) -> int:
         """Number of slots."""
         return len(self.slot_asset)
+
+    def rules(self) -> dict[str, np.ndarray]:
+        """The metrics' rules as the columns that ``Slots`` takes."""
+        return _rules([_entry(metric) for metric in self.metrics])
 
     def slots_of(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """(asset u32[n], slot u32[n]) of all assets that have ``metric``, ascending. Raises KeyError."""
@@ -246,6 +251,16 @@ class Numbering:
         within = np.arange(self.slots) - np.repeat(ends - per_asset, per_asset)
         metric: np.ndarray = order[self.assets.kind[self.slot_asset], within].astype(np.uint16)
         return metric
+
+
+def _rules(metrics: Sequence[MetricEntry]) -> dict[str, np.ndarray]:
+    return {
+        "deadband": np.array([m.deadband for m in metrics], np.float64),
+        "low": np.array([m.low for m in metrics], np.float64),
+        "high": np.array([m.high for m in metrics], np.float64),
+        "merge": np.array([m.merge for m in metrics], np.uint8),
+        "refresh_s": np.array([m.refresh_s for m in metrics], np.float64),
+    }
 
 
 def _entry(metric: Metric) -> MetricEntry:

@@ -9,7 +9,15 @@ import msgspec
 
 from core import keys
 from core.clock import Clock, Origin
-from core.config import EdgesConfig, GateConfig, JournalConfig, PrivacyConfig, RecordConfig, SecurityConfig
+from core.config import (
+    EdgesConfig,
+    GateConfig,
+    JournalConfig,
+    PrivacyConfig,
+    RecordConfig,
+    SecurityConfig,
+    WorkersConfig,
+)
 from core.errors import ConfigError
 
 FILE = "run.json"
@@ -30,6 +38,7 @@ class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run of the post. ``folder`` holds its sockets and reports; ``memory_fd`` is inherited by kernel and edge.
 
+    ``in_workers`` are the plugins with a process of their own.
     ``trace`` names the plugin whose hooks are told beside the status, for its author; in production it is none.
     """
 
@@ -46,6 +55,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     security: SecurityConfig = SecurityConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     record: RecordConfig = RecordConfig()
+    workers: WorkersConfig = WorkersConfig()
+    in_workers: list[str] = []
     origin: Origin
     step_us: int
     seed: int
@@ -87,6 +98,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def answers(self) -> Path:
         """The kernel's door for the answers to them."""
         return self.folder / "answers"
+
+    @property
+    def workers_path(self) -> Path:
+        """The kernel's door for workers."""
+        return self.folder / "workers"
 
     @property
     def register_path(self) -> Path:

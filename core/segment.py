@@ -63,6 +63,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, tag="head"):
     step_us: int
     seed: int
     plugins: list[str]
+    in_workers: list[str] = []
     plugin_config: bytes
     gate: bytes
     login: list[bytes] = []

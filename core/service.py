@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import msgspec
 import numpy as np
@@ -30,13 +32,16 @@ from core.person import Login, load_login
 from core.privacy import Privacy
 from core.reactor import Reactor
 from core.recorder import Recorder
+from core.remote import Remote, Said
 from core.run import Run
 from core.segment import Head
 from core.snapshot import Snapshot
+from core.status import WorkerFigures
 from core.step import Inputs, Outputs
 from core.trace import Trace
 from core.truncation import Truncation
 from core.vault import Vault
+from core.workers import Workers
 
 log = structlog.get_logger()
 
@@ -49,6 +54,9 @@ NAP_S = 0.1
 #: A system's clock that was set by more than this (s) is an alarm: gateways judge deadlines by their own clocks.
 CLOCK_S = 2.0
 
+#: Workers have so long (s) to tell their states when the post stops.
+CLOSE_S = 2.0
+
 #: Samples of a batch whose age is counted each step: enough for a percentile, cheap at any size.
 AGES_MAX = 256
 
@@ -60,7 +68,9 @@ class Service:
         self.run = run
         self.clock = run.clock()
         city = cities.load(run.city)
-        plugins = plugin_host.load(run.plugins, run.plugin_folder)
+        plugins = plugin_host.load(
+            run.plugins, run.plugin_folder, kinds=dict.fromkeys(run.in_workers, Remote)
+        )
         journal = SqliteJournal(run.data, self._on_durable, run.journal.name, run.journal.witness)
         self.journal: Journal = journal
         self.truncation = Truncation(journal, run.journal.keep_days, run.journal.ledger_days)
@@ -94,6 +104,19 @@ class Service:
         assets = self.kernel.city.assets
         field = FieldEvents(declarations, assets, places, vault)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, assets, field)
+        self.workers = self._workers() if run.in_workers else None
+        self._said: SimpleQueue[Said] = SimpleQueue()
+
+    def _workers(self) -> Workers:
+        table = self.kernel.table
+        return Workers(
+            self.run.workers_path,
+            self.run.in_workers,
+            self.run.workers,
+            table.numbering.metrics,
+            table.slots.capacity,
+            lambda said: self._said.put(said),
+        )
 
     def _recorder(self, login: Login) -> Recorder:
         run, folder = self.run, self.run.data / recorder.FOLDER
@@ -105,6 +128,7 @@ class Service:
             step_us=run.step_us,
             seed=run.seed,
             plugins=run.plugins,
+            in_workers=run.in_workers,
             plugin_config=msgspec.msgpack.encode(run.plugin_config),
             gate=msgspec.msgpack.encode(run.gate, enc_hook=str),
             login=login.public_keys(),
@@ -144,6 +168,8 @@ class Service:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.intake.start()
         self.truncation.start()
+        if self.workers is not None:
+            self.workers.start()
         log.info("kernel ready", generation=self.journal.generation, slots=self.kernel.numbering.slots)
         while (step := self._wait_for_grid()) is not None:
             self._check_threads()
@@ -172,9 +198,11 @@ class Service:
         self.skipped += max(0, grid - self._step - 1)
         return max(grid, self._step + 1)
 
-    def turn(self, step: int) -> None:
-        """One step: take, think, journal, let out."""
-        inputs = msgspec.structs.replace(self.intake.take(), troubles=self._troubles())
+    def turn(self, step: int, closing: bool = False) -> None:
+        """One step: take, think, journal, let out. ``closing``: workers are to tell their states."""
+        inputs = msgspec.structs.replace(
+            self.intake.take(), troubles=self._troubles(), workers=self._heard(), closing=closing
+        )
         self._step = step
         now = self._now(step)
         self._look_after_persons(now)
@@ -192,6 +220,14 @@ class Service:
             if told := traced.step(now, outputs):
                 self.intake.publish(trace.TOPIC, told)
         self._periodically()
+
+    def _heard(self) -> list[Said]:
+        """What workers said since the last step."""
+        said = []
+        with contextlib.suppress(Empty):
+            while True:
+                said.append(self._said.get_nowait())
+        return said
 
     def _troubles(self) -> list[tuple[str, dict[str, str]]]:
         """The alarms of the post that this process sees."""
@@ -231,6 +267,8 @@ class Service:
         if outputs.renumbered:
             self.intake.renumber(self.kernel.register, self.kernel.city.assets, last)
         self.intake.put(outputs, last)
+        if self.workers is not None:
+            self.workers.put(outputs.post)
 
     def _tell_partners(self, now: Now, inputs: Inputs, outputs: Outputs) -> None:
         journal = self.journal.last()
@@ -303,6 +341,7 @@ class Service:
             journal=self.journal.durable().local,
             counts=self._counts(),
             hooks=status.hook_figures(self.kernel),
+            workers=self._worker_figures(),
             edges=self.intake.edges,
             alarms=status.alarm_counts(self.kernel),
             programmes=self.kernel.deliveries.figures(),
@@ -314,13 +353,34 @@ class Service:
             faults=self.faults,
         )
 
+    def _worker_figures(self) -> dict[str, WorkerFigures]:
+        here = self.workers.figures() if self.workers is not None else {}
+        out = {}
+        for name, mailbox in self.kernel.host.mailboxes.items():
+            uses = here.get(name)
+            state = "held" if mailbox.held else "running" if uses and mailbox.begun else "away"
+            rss_mib, percent = (uses.rss_mib, uses.core_percent) if uses else (0.0, 0.0)
+            out[name] = WorkerFigures(state, round(rss_mib, 1), round(percent, 1), mailbox.waiting)
+        return out
+
     def _counts(self) -> dict[str, int]:
         recorded = self.recorder.counts if self.recorder is not None else {}
         return self.kernel.counts | self.intake.counts | recorded | {"view_rows_refused": self.views.refused}
 
+    def _close_workers(self) -> None:
+        """Take what the workers still answer: they were asked for their states."""
+        if self.workers is None:
+            return
+        until = time.monotonic() + CLOSE_S
+        while self.kernel.host.busy() and time.monotonic() < until:
+            time.sleep(0.01)
+            self.turn(self._step + 1, closing=True)
+        self.workers.stop()
+
     def _finish(self) -> None:
         # The edges were stopped first: one more step takes what they handed over last.
-        self.turn(self._step + 1)
+        self.turn(self._step + 1, closing=True)
+        self._close_workers()
         self._save()
         self.journal.append([Record("stop", self._step, self.clock.utc(), b"\xc0")])
         final = self.status()

@@ -14,6 +14,7 @@ from core.errors import JournalError
 from core.field import Place
 from core.journal import Journal
 from core.programmes import Programme
+from core.remote import StoredMail
 
 #: The format of a snapshot. N reads N-1 and refuses N+1.
 FORMAT = 2
@@ -27,7 +28,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     how far each gateway's events came; ``commanding`` commands and leases; ``authorised`` until when
     approved authorisations hold (mono µs), ``asked`` what was asked in the last minute; ``serving`` u8[assets]
     each asset's service state; ``programmes`` those in force; ``clocks`` those of jobs that have not ended, trade to
-    job to state.
+    job to state; ``mail`` what each worker is owed.
     """
 
     format: int = FORMAT
@@ -45,6 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     serving: bytes = b""
     programmes: tuple[Programme, ...] = ()
     clocks: dict[str, dict[str, str]] = {}
+    mail: dict[str, StoredMail] = {}
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -25,7 +25,8 @@ class _Stored(msgspec.Struct, frozen=True):
     state: msgspec.Raw
 
 
-def _enc_hook(value: Any) -> Any:
+def enc_hook(value: Any) -> Any:
+    """A numpy array or number as msgspec can encode it. Raises NotImplementedError."""
     if isinstance(value, np.ndarray):
         return _Array(value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
     if isinstance(value, np.generic):
@@ -33,17 +34,23 @@ def _enc_hook(value: Any) -> Any:
     raise NotImplementedError(f"a state may not hold {type(value).__name__}")
 
 
-def _dec_hook(wanted: type, value: Any) -> Any:
+def array(value: Any) -> np.ndarray:
+    """The array of what ``enc_hook`` made of one. Raises ValueError, ValidationError."""
+    stored = msgspec.convert(value, _Array)
+    return np.frombuffer(stored.data, np.dtype(stored.dtype)).reshape(stored.shape).copy()
+
+
+def dec_hook(wanted: type, value: Any) -> Any:
+    """The value of a type that msgspec does not know. Raises NotImplementedError."""
     if isinstance(value, np.ndarray):
         # One that `migrate` has made.
         return value
     if wanted is np.ndarray or getattr(wanted, "__origin__", None) is np.ndarray:
-        array = msgspec.convert(value, _Array)
-        return np.frombuffer(array.data, np.dtype(array.dtype)).reshape(array.shape).copy()
+        return array(value)
     raise NotImplementedError(f"a state may not hold {wanted}")
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=_enc_hook, order="deterministic")
+_encoder = msgspec.msgpack.Encoder(enc_hook=enc_hook, order="deterministic")
 
 
 def encode(state: msgspec.Struct, version: int) -> bytes:
@@ -72,7 +79,7 @@ def decode(
                 next="Install the newer plugin again.",
             )
         if stored.version == version:
-            return msgspec.msgpack.decode(stored.state, type=struct, dec_hook=_dec_hook)
+            return msgspec.msgpack.decode(stored.state, type=struct, dec_hook=dec_hook)
         if migrate is None:
             raise StateError(
                 f"stored by version {stored.version} of the state, and the plugin has no `migrate`.",
@@ -80,7 +87,7 @@ def decode(
                 next=f"Write migrate(state, version) from {stored.version} to {version}.",
             )
         return msgspec.convert(
-            migrate(msgspec.msgpack.decode(stored.state), stored.version), struct, dec_hook=_dec_hook
+            migrate(msgspec.msgpack.decode(stored.state), stored.version), struct, dec_hook=dec_hook
         )
     except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise StateError(

@@ -27,6 +27,15 @@ class HookFigures(msgspec.Struct, frozen=True):
     errors: int
 
 
+class WorkerFigures(msgspec.Struct, frozen=True):
+    """A plugin's worker: ``running``, ``away`` or ``held``; what it uses, and events that wait for it."""
+
+    state: str
+    rss_mib: float
+    core_percent: float
+    waiting: int
+
+
 class Status(msgspec.Struct, kw_only=True):
     """One status. ``utc`` µs of city time; ``views`` view → key → row; ``edges`` edge → counter → n.
 
@@ -43,6 +52,7 @@ class Status(msgspec.Struct, kw_only=True):
     journal: int
     counts: dict[str, int]
     hooks: dict[str, HookFigures]
+    workers: dict[str, WorkerFigures] = {}
     edges: dict[str, dict[str, int]]
     alarms: AlarmLoad
     programmes: list[Figures] = []

@@ -14,9 +14,11 @@ from core.inventory import AssetChange
 from core.journal import Record
 from core.minute_rows import MinuteRows
 from core.operators import Answer, Asked
+from core.remote import Said
 from core.table import HandOver
 from core.vocabulary import POST, CommandEnded, HandshakeRefused
 from core.wire import Order, Reports
+from core.worker_wire import Post
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -25,7 +27,8 @@ class Inputs(msgspec.Struct, frozen=True):
     ``changes``: who asks for which changes of the inventory; ``asked``: who asks what as a person; ``lies``: what
     an edge said that cannot be, and was refused at the door; ``knocks``: who was turned away at an edge;
     ``troubles``: alarms of the post whose condition holds, with what they say; ``sent``: the last step whose orders
-    are on their way; ``programmed``: which programmes gateways say they hold.
+    are on their way; ``programmed``: which programmes gateways say they hold; ``workers``: what they answered, and who
+    came and went; ``closing``: the post stops, each worker is to tell its state.
     """
 
     hand_overs: Sequence[HandOver] = ()
@@ -38,13 +41,16 @@ class Inputs(msgspec.Struct, frozen=True):
     troubles: Sequence[tuple[str, dict[str, str]]] = ()
     sent: int = -1
     programmed: Mapping[str, wire.Programmed] = {}
+    workers: Sequence[Said] = ()
+    closing: bool = False
 
 
 class Outputs(msgspec.Struct):
     """What a step wants done. Nothing of it leaves before ``records`` are durable.
 
     ``renumbered``: the kernel's city and register are new. ``answers`` go to those who asked; ``minutes`` to whoever
-    keeps a history.
+    keeps a history; ``post`` to
+    workers, by plugin and generation, and does not wait: it asks for nothing but answers.
     """
 
     records: list[Record] = []
@@ -55,6 +61,7 @@ class Outputs(msgspec.Struct):
     faults: list[str] = []
     renumbered: bool = False
     answers: list[tuple[bytes, Answer]] = []
+    post: list[tuple[str, int, Post]] = []
     minutes: list[MinuteRows] = []
 
     def emit(

@@ -19,6 +19,7 @@ import zmq
 
 from core import adapter as adapters
 from core import keyring, link, lock
+from core import plugins as plugin_host
 from core.clock import SECOND, origin_now
 from core.config import Config
 from core.errors import CityError, ConfigError
@@ -57,6 +58,8 @@ class Process:
         self.name = name
         self.figures = Figures()
         self.hopeless = False
+        #: The post is nothing without it.
+        self.needed = True
         self._command = command
         self._fds = fds
         self._log = (log_folder / f"{name}.log").open("ab")
@@ -129,7 +132,7 @@ class Process:
 
     def _plan_restart(self) -> None:
         ran = time.monotonic() - self._started
-        self.hopeless = self.exit_status in HOPELESS and self.figures.starts == 1
+        self.hopeless = self.needed and self.exit_status in HOPELESS and self.figures.starts == 1
         self._backoff = BACKOFF_S[0] if ran > WELL_S else self._backoff
         self._again_at = time.monotonic() + self._backoff
         log.error(
@@ -189,6 +192,13 @@ class Supervisor:
             security=config.security,
             privacy=config.privacy,
             record=config.record,
+            workers=config.workers,
+            in_workers=plugin_host.in_workers(
+                config.post.plugins,
+                config.post.plugin_folder,
+                config.workers.trusted,
+                config.workers.isolated,
+            ),
             origin=origin_now(config.time.speed, int(start.timestamp() * SECOND) if start else None),
             step_us=config.post.step_ms * 1000,
             seed=config.post.seed,
@@ -201,6 +211,7 @@ class Supervisor:
         self.run.save()
         # In the order they start; they stop the other way round, so that what is on its way arrives.
         self._ranks = [
+            [self._worker(name) for name in self.run.in_workers],
             [self._process("kernel", "core.service", fds=[self.run.memory_fd])],
             [
                 self._process("edge-telemetry", "core.edge_process", "telemetry", fds=[self.run.memory_fd]),
@@ -220,6 +231,12 @@ class Supervisor:
                 if config.security.curve and (adapter.speaks_for or (adapter.follows and part == 0)):
                     keyring.own(config.post.data, f"{name}-{part}", adapter.speaks_for, adapter.follows)
                 yield self._process(f"{name}-{part}", "core.adapter", name, str(part))
+
+    def _worker(self, plugin: str) -> Process:
+        worker = self._process(f"worker-{plugin}", "core.worker", plugin)
+        # The post goes on without it, whatever it ends with.
+        worker.needed = False
+        return worker
 
     def _process(self, name: str, module: str, *arguments: str, fds: Sequence[int] = ()) -> Process:
         command = [sys.executable, "-m", "core.child", str(os.getpid()), module, *arguments, str(self.folder)]
@@ -272,8 +289,8 @@ class Supervisor:
         os.close(self._lock_fd)
 
     def alive(self) -> bool:
-        """Every process runs."""
-        return all(process.pid is not None for process in self.processes)
+        """Every process runs that the post needs."""
+        return all(process.pid is not None for process in self.processes if process.needed)
 
 
 def _check_room_for_sockets(folder: Path) -> None:

@@ -62,10 +62,11 @@ class Table:
     def __init__(self, numbering: Numbering, generation: int) -> None:
         self.numbering = numbering
         self.generation = generation
-        register = numbering.register(generation)
+        #: When stale values were looked for last (µs).
+        self.swept = 0
         # The edge judged the deadband; what it hands over is a change.
-        rules = register.rules() | {"refresh_s": np.zeros(len(register.metrics))}
-        self.slots = Slots(numbering.slots + HEADROOM, **rules)
+        self.rules = numbering.rules() | {"refresh_s": np.zeros(len(numbering.metrics))}
+        self.slots = Slots(numbering.slots + HEADROOM, **self.rules)
         self.slots.extend(numbering.slot_metric)
         self._stale_after = np.array([int((m.stale_after_s or 0) * 1e6) for m in numbering.metrics], np.int64)
         self._room()
@@ -116,6 +117,7 @@ class Table:
 
     def sweep(self, now: int) -> int:
         """Mark what is too old at ``now`` µs; return how many slots are stale."""
+        self.swept = now
         return self.slots.sweep(self.numbering.slot_metric, self._stale_after, now)
 
     def column(self, metric: str) -> Column:

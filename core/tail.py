@@ -16,7 +16,7 @@ from core.availability import ServiceChanged
 from core.commands import COMMAND, Leased, OpenCommand
 from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
 from core.errors import JournalError
-from core.event import Event, Source
+from core.event import Again, Event, Source
 from core.field import Place
 from core.job_clocks import ClockChanged
 from core.journal import Journal, Record
@@ -26,14 +26,6 @@ from core.vocabulary import AlarmChanged, CommandEnded
 
 #: The journal's kind of record for the events that a step consumed.
 CONSUMED = "step"
-
-
-class Again(msgspec.Struct, frozen=True):
-    """The events that one step consumed, and when that was."""
-
-    step: int
-    utc: int
-    events: list[Event]
 
 
 class Tail(msgspec.Struct):
@@ -79,14 +71,19 @@ _ranges = msgspec.msgpack.Decoder(list[tuple[int, int]])
 
 
 def consumed(events: Iterable[Event], step: int, utc: int) -> Record:
-    """The record of the events that a step consumed: their places in the journal, as ranges."""
+    """The record of the events that a step consumed."""
+    return Record(CONSUMED, step, utc, msgspec.msgpack.encode(ranges(events)))
+
+
+def ranges(events: Iterable[Event]) -> list[list[int]]:
+    """The places of events in the journal, as [first, last]."""
     ranges: list[list[int]] = []
     for seq in sorted(event.seq for event in events):
         if ranges and seq == ranges[-1][1] + 1:
             ranges[-1][1] = seq
         else:
             ranges.append([seq, seq])
-    return Record(CONSUMED, step, utc, msgspec.msgpack.encode(ranges))
+    return ranges
 
 
 def read(journal: Journal, snapshot: Snapshot | None, wanted: frozenset[str]) -> Tail:

@@ -72,6 +72,35 @@ class PluginFailed(msgspec.Struct, frozen=True):
     error: str
 
 
+class WorkerEnded(msgspec.Struct, frozen=True):
+    """The process that runs a plugin ended, or was ended, and ``why``. ``held``: a person must release it now."""
+
+    plugin: str
+    why: str
+    held: bool = False
+
+
+class WorkerReleased(msgspec.Struct, frozen=True):
+    """A person lets a plugin's worker begin again."""
+
+    plugin: str
+    by: str
+    reason: str
+
+
+class WorkPutAside(msgspec.Struct, frozen=True):
+    """What a plugin in a worker was to do, and never will: its ``events`` by seq, and the ``slots`` that had changed.
+
+    ``slots`` u32 (bytes, little endian); ``at_utc`` µs is the step of it.
+    """
+
+    plugin: str
+    why: str
+    events: tuple[int, ...]
+    slots: bytes
+    at_utc: int
+
+
 class HandshakeRefused(msgspec.Struct, frozen=True):
     """Somebody was turned away at a door of the post, ``count`` times since it was last told.
 
@@ -137,6 +166,21 @@ EVENTS = (
     EventKind(
         name="post.plugin.failed", data=PluginFailed, text=Text(fr="Métier en défaut", en="Trade failed")
     ),
+    EventKind(
+        name="post.worker.ended",
+        data=WorkerEnded,
+        text=Text(fr="Processus d'un métier terminé", en="A trade's process ended"),
+    ),
+    EventKind(
+        name="post.worker.released",
+        data=WorkerReleased,
+        text=Text(fr="Métier remis en service", en="Trade released"),
+    ),
+    EventKind(
+        name="post.worker.put_aside",
+        data=WorkPutAside,
+        text=Text(fr="Travail d'un métier mis de côté", en="A trade's work put aside"),
+    ),
 )
 
 #: An alarm of the post is over when its cause has not been seen for so long (s).
@@ -154,6 +198,8 @@ def _alarm(code: str, priority: int, fr: str, en: str, delay_on_s: float = 0.0) 
 
 ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
+    _alarm("worker_held", 1, "Métier arrêté, à remettre en service", "Trade stopped, to be released"),
+    _alarm("work_put_aside", 2, "Travail d'un métier mis de côté", "A trade's work put aside"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
     _alarm("keys_unreadable", 1, "Liste des clés illisible", "The allow-list of keys cannot be read"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),

@@ -55,7 +55,7 @@ def check_config(config: Config) -> list[str]:
     assets = cities.load(config.post.city).assets
     kinds = [*vocabulary.ASSETS, *(kind for d in declarations for kind in d.assets)]
     unowned = assets.validate({kind.name: kind.attributes for kind in kinds})
-    Numbering(assets, declarations).register(0).check_room(config.edges.slots)
+    Numbering.of(assets, declarations).register(0).check_room(config.edges.slots)
     for kind in unowned:
         warnings.append(
             f"{len(assets.of_kind(kind))} assets of kind {kind!r} belong to no allowed plugin: they stay dumb."

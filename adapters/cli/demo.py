@@ -144,6 +144,8 @@ def demo_config(
         "time": {"speed": speed, "start": start.astimezone()},
         "adapters": {"simulator": {}},
         "plugins": dict(tables),
+        # Whoever develops a trade watches its calls, and only those in the kernel are told.
+        "workers": {"trusted": [*plugins]},
     }
     if plugin_folder is not None:
         table["post"]["plugin_folder"] = str(plugin_folder)

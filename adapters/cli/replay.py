@@ -19,6 +19,7 @@ from adapters.cli.screen import show
 from core import journal, plugins, replay
 from core.clock import SECOND, Now
 from core.errors import OndijonError, RecordError
+from core.remote import Remote
 from core.replay import Segment
 
 _PATH = click.Path(path_type=Path)
@@ -151,7 +152,10 @@ def _steps(
 ) -> Iterator[Now]:
     began = time.perf_counter()
     try:
-        for step in replay.replay(opened, read, plugins.load(opened.head.plugins, plugin_folder)):
+        kinds = dict.fromkeys(opened.head.in_workers, Remote)
+        for step in replay.replay(
+            opened, read, plugins.load(opened.head.plugins, plugin_folder, kinds=kinds)
+        ):
             if until is not None and step.now.utc > until:
                 return
             stretch.first, stretch.last = stretch.first or step.now, step.now

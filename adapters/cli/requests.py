@@ -27,6 +27,8 @@ from core.operators import (
     ProposeProgramme,
     ReleaseAll,
     Released,
+    ReleaseWorker,
+    WorkerLetGo,
 )
 from core.run import Run
 from core.session import LogIn, Session
@@ -230,6 +232,21 @@ def alarm(
         **_request(run, token), act=act, alarms=named, group=group or 0, seconds=seconds, reason=reason
     )
     click.echo(f"{_ask(run, asked, AlarmsActedOn).alarms} alarms.")
+
+
+@desk.command()
+@click.argument("plugin")
+@_reason
+@_token
+@_folder
+def worker(plugin: str, reason: str, token: Path, folder: Path | None) -> None:
+    """Let the stopped worker of a plugin begin again.
+
+    The post stopped PLUGIN's process because it ended again and again; `ondijon top` says which it is.
+    """
+    run = runs.load(folder or last_run())
+    asked = ReleaseWorker(**_request(run, token), plugin=plugin, reason=reason)
+    click.echo(f"{_ask(run, asked, WorkerLetGo).plugin} begins again.")
 
 
 def _request(run: Run, token: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from adapters.cli.follow import Follower, last_run
 from core import run as runs
 from core._fast.ingest import FRAME_REFUSALS, SAMPLE_REFUSALS
 from core.errors import OndijonError
-from core.status import Status
+from core.status import Status, WorkerFigures
 
 #: A status that does not come for so long (s) means that the kernel is away.
 PATIENCE_S = 5.0
@@ -119,12 +119,19 @@ def _refused(now: Status) -> list[Table]:
 
 
 def _hooks(now: Status) -> Table:
-    table = Table("plugin", "calls", "p50 µs", "p99 µs", "errors", title="hooks")
+    table = Table("plugin", "calls", "p50 µs", "p99 µs", "errors", "runs in", title="hooks")
     for name, hook in now.hooks.items():
-        table.add_row(
-            name, f"{hook.calls:,}", f"{hook.p50_us or 0:.0f}", f"{hook.p99_us or 0:.0f}", str(hook.errors)
-        )
+        p50, p99 = f"{hook.p50_us or 0:.0f}", f"{hook.p99_us or 0:.0f}"
+        table.add_row(name, f"{hook.calls:,}", p50, p99, str(hook.errors), _place(now.workers.get(name)))
     return table
+
+
+def _place(worker: WorkerFigures | None) -> str:
+    """Where a plugin runs, and how its worker does."""
+    if worker is None:
+        return "the kernel"
+    uses = f", {worker.rss_mib:.0f} MiB, {worker.core_percent:.0f} % of a core" if worker.rss_mib else ""
+    return f"a worker: {worker.state}{uses}, {worker.waiting} events wait"
 
 
 def _alarms(now: Status) -> Table:

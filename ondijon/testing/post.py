@@ -38,11 +38,13 @@ from core.person import Login, Person, Role, token
 from core.plugins import Plugin
 from core.privacy import Line, Privacy
 from core.reactor import Reactor
+from core.remote import Remote
 from core.sealed import Sealed
 from core.step import Inputs, Outputs
 from core.table import HandOver
 from core.vault import Vault
 from core.wire import Fault, Order, Programme, Programmed, Refused, Reports, Taken
+from ondijon.testing.apart import Apart
 from ondijon.testing.journal import MemoryJournal
 
 STEP_US = 50_000
@@ -55,7 +57,7 @@ class Post:
     table. With ``reload`` every plugin's state is stored and restored after each step, and must stay the
     same. Devices answer each order as executed and take each programme, unless ``answers`` is False; with
     ``follows`` they also report the value that was asked, where the verb names a metric for it. ``gate`` is the
-    table ``[gate]``.
+    table ``[gate]``. Those ``in_workers`` run as in a process of their own, though they do not have one.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Post:
         answers: bool = True,
         follows: bool = False,
         gate: GateConfig | None = None,
+        in_workers: Sequence[str] = (),
     ) -> None:
         begin = datetime.datetime.fromisoformat(start) if isinstance(start, str) else start
         self.origin = int(begin.timestamp() * SECOND)
@@ -77,9 +80,15 @@ class Post:
         self.journal = MemoryJournal()
         modules = {_name(plugin): plugin for plugin in plugins if isinstance(plugin, ModuleType)}
         names = [plugin if isinstance(plugin, str) else _name(plugin) for plugin in plugins]
-        self.plugins: list[Plugin] = plugin_host.load(names, modules=modules)
+        kinds = dict.fromkeys(in_workers, Remote)
+        self.plugins: list[Plugin] = plugin_host.load(names, modules=modules, kinds=kinds)
         for plugin in self.plugins:
             plugin.configure((config or {}).get(plugin.name, {}))
+        #: The workers by plugin; each may ``die``.
+        self.workers = {
+            name: Apart(name, modules.get(name), (config or {}).get(name, {}), lambda: self.kernel)
+            for name in in_workers
+        }
         self.declared = [plugin.declaration for plugin in self.plugins]
         draws = np.random.Generator(np.random.Philox(seed))
         #: The keys of personal values; drawn from the seed, so that two runs are alike.
@@ -272,11 +281,14 @@ class Post:
             self._changes,
             self._asked,
             programmed=self._programmed,
+            workers=[said for worker in self.workers.values() for said in worker.said()],
         )
         self._next_events, self._reports, self._changes, self._asked = [], [], [], []
         self._programmed = {}
         outputs, _ = self.reactor.turn(now, inputs)
         self._keep(outputs)
+        for name, generation, message in outputs.post:
+            self.workers[name].ask(generation, message)
         self.mono += STEP_US
         if self._reload:
             self.reload()
@@ -313,6 +325,8 @@ class Post:
         self._next_events, self._samples, self._reports = [], [], []
         self._changes, self._asked, self._programmed = [], [], {}
         self.views.clear()
+        for worker in self.workers.values():
+            worker.leave()
         self._greet()
         now, names = self._at(self.mono), [plugin.name for plugin in self.plugins]
         self._keep(self._begin(inventory.started(self.kernel.city, names, now.step, now.utc)))

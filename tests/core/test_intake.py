@@ -57,7 +57,7 @@ class Door:
 @pytest.fixture
 def door(make_trial, tmp_path: Path) -> Iterator[Door]:
     assets, declarations = City.small().assets, [make_trial().declare()]
-    register = Numbering(assets, declarations).register(GENERATION)
+    register = Numbering.of(assets, declarations).register(GENERATION)
     with zmq.Context() as context, context.socket(zmq.DEALER) as edge:
         edge.set(zmq.IDENTITY, b"telemetry")
         edge.set(zmq.LINGER, 0)

@@ -65,7 +65,7 @@ class Gathered:
     """Table and minutes as the kernel has them, and what was told."""
 
     def __init__(self, n: int = 4) -> None:
-        self.numbering = Numbering(assets(n), [DECLARATION])
+        self.numbering = Numbering.of(assets(n), [DECLARATION])
         self.table = Table(self.numbering, 1)
         self.counts: dict[str, int] = {}
         self.minutes = Minutes(self.numbering, self.counts)
@@ -223,7 +223,7 @@ def test_a_minute_is_told_in_parts_and_the_oldest_gives_way(monkeypatch: pytest.
 def test_added_assets_move_no_value() -> None:
     ours = Gathered()
     ours.step(BEGIN, [(a, m, 10.0 * a, BEGIN) for a in range(4) for m in ("level", "passed")])
-    ours.numbering = Numbering(assets(6), [DECLARATION])
+    ours.numbering = Numbering.of(assets(6), [DECLARATION])
     ours.table.renumber(ours.numbering)
     ours.minutes.renumber(ours.numbering)
     ours.step(BEGIN + SECOND, [(5, "level", 7.0, BEGIN + SECOND), (1, "level", 20.0, BEGIN + SECOND)])

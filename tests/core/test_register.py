@@ -23,7 +23,7 @@ class Range(msgspec.Struct):
 
 @pytest.fixture
 def numbering(make_trial) -> Numbering:
-    return Numbering(City.small().assets, [make_trial().declare()])
+    return Numbering.of(City.small().assets, [make_trial().declare()])
 
 
 def test_every_metric_of_every_asset_has_one_slot(numbering: Numbering) -> None:
@@ -92,7 +92,7 @@ def test_an_added_asset_leaves_all_other_slots_in_place(make_trial) -> None:
         attributes={"range_m": 5.0},
     )
     cities = city, inventory.apply(city, [change], {})
-    before, after = (Numbering(each.assets, [make_trial().declare()]) for each in cities)
+    before, after = (Numbering.of(each.assets, [make_trial().declare()]) for each in cities)
     np.testing.assert_array_equal(after.slot_asset[: before.slots], before.slot_asset)
     np.testing.assert_array_equal(after.slot_metric[: before.slots], before.slot_metric)
     assert after.slots == before.slots + 1
@@ -124,7 +124,7 @@ def test_a_gateway_that_no_message_could_welcome_is_refused(make_trial) -> None:
         attributes=city.assets.attributes,
     )
     with pytest.raises(CityError, match=r"gw-A0001.*Divide them"):
-        Numbering(one, [make_trial().declare()]).register(1)
+        Numbering.of(one, [make_trial().declare()]).register(1)
 
 
 def test_a_city_that_an_edge_cannot_hold_is_refused(numbering: Numbering) -> None:

@@ -109,7 +109,18 @@ def settings_tables(pages: list[Path]) -> dict[str, tuple[Row, list[Row]]]:
 
 def wrong_settings(found: Mapping[str, tuple[Row, list[Row]]]) -> list[str]:
     """Settings that are missing in the tables, are not there, or have other defaults or limits."""
-    wanted = {"post", "time", "edges", "journal", "gate", "security", "privacy", "record", "health"}
+    wanted = {
+        "post",
+        "time",
+        "edges",
+        "journal",
+        "gate",
+        "security",
+        "privacy",
+        "record",
+        "workers",
+        "health",
+    }
     for group in ("plugins", "adapters"):
         for name, struct in owners(group).items():
             wanted |= set(nested(f"{group}.{name}", struct))

@@ -53,7 +53,7 @@ def _apply(changes: tuple[AssetChange, ...] | list[AssetChange]) -> None:
     assert after.revision == before.revision + len(changes)
     assert after.ids[: len(before)] == before.ids
     _whole(after)
-    new, old = (Numbering(each, [TRADE]).register(1) for each in (after, before))
+    new, old = (Numbering.of(each, [TRADE]).register(1) for each in (after, before))
     new.check()
     assert new.continues(old)
 

@@ -46,4 +46,4 @@ def small() -> City:
 @cache
 def numbering() -> Numbering:
     """Its slots; made once."""
-    return Numbering(small().assets, [TRADE])
+    return Numbering.of(small().assets, [TRADE])

@@ -38,7 +38,7 @@ class EdgeAlone:
         self.run = runs.alone(folder / "run", data=folder, city=folder / "city", partners=endpoint)
         self.run.save()
         keyring.begin(folder)
-        numbering = Numbering(city.assets, [])
+        numbering = Numbering.of(city.assets, [])
         numbering.register(1).save(self.run.register_path)
         self.run.assets_path.write_bytes(cities.pack_assets(city.assets))
         self._communes = tuple(city.communes.names)

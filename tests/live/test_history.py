@@ -38,6 +38,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, table: Callable[..., dict[str
     (folder / "login.pub").write_bytes(base64.b64encode(raw) + b"\n")
     wanted["post"] |= {"plugins": ["lighting"]}
     wanted["post"].pop("plugin_folder")
+    wanted["workers"] = {"trusted": ["lighting"]}
     post = Post(from_table(wanted, "the test", folder), folder / "run")
     post.supervisor.start()
     post.until(lambda: post.follower.status and post.status.ready, "kernel and edges are ready")

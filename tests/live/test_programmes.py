@@ -100,6 +100,7 @@ def desk(tmp_path: Path, table: Callable[..., dict[str, Any]]) -> Iterator[Desk]
         time={"start": NIGHT},
     )
     tables["post"] = {**tables["post"], "plugins": ["lighting"]}
+    tables["workers"] = {"trusted": ["lighting"]}
     post = Post(from_table(tables, "the test", tmp_path), tmp_path / "run")
     post.supervisor.start()
     post.until(lambda: post.follower.status and post.status.ready, "kernel and edges are ready")

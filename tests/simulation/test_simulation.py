@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from core import reactor, tail
+from core import reactor, tail, work
 from core.acknowledged import Acknowledged
 from core.field import FieldEvents
 from core.host import Host
@@ -114,8 +114,8 @@ def believes_that_all_was_in_a_step(patch: pytest.MonkeyPatch) -> None:
 
 def does_again_what_was_done(patch: pytest.MonkeyPatch) -> None:
     def see_again(self, plugin, again, now, view, outputs):
-        mine = self._read(plugin, again.events, outputs)
-        return plugin.call("on_events", now=now, events=mine, table=view) if mine else []
+        done = work.do(plugin, now, self._read(plugin, again.events), None, (), view)
+        return [each for _, each in done.proposed]
 
     patch.setattr(Host, "see_again", see_again)
 

@@ -33,7 +33,7 @@ def fits(run: Run) -> None:
     for plugin in plugins:
         plugin.configure(run.plugin_config.get(plugin.name, {}))
         plugin.begin(city, states.get(plugin.name))
-    Numbering(assets, [plugin.declaration for plugin in plugins]).register(0).check_room(run.edges.slots)
+    Numbering.of(assets, [plugin.declaration for plugin in plugins]).register(0).check_room(run.edges.slots)
 
 
 def _states(run: Run) -> Mapping[str, bytes]:
