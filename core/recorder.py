@@ -170,6 +170,12 @@ class Recorder:
         self.counts["record_gaps"] += 1
         log.error("record", why=why)
 
+    def _goes_on(self, head: Head) -> None:
+        """A segment's keyframe is written: all is well again, unless the segment was given up meanwhile."""
+        with self._condition:
+            if self._open and head.number == self._number:
+                self._why = ""
+
     def troubles(self) -> list[tuple[str, dict[str, str]]]:
         """The alarm while nothing is recorded, and why."""
         return [("record_stopped", {"why": self._why})] if self._why else []
@@ -196,7 +202,7 @@ class Recorder:
                     writer = segment.Writer(file)
                     self._put_down(writer, file, item.head)
                     self._put_down(writer, file, item.keyframe)
-                    self._why = ""
+                    self._goes_on(item.head)
                 elif writer is not None and file is not None:
                     self._put_down(writer, file, segment.block(*item))
             except OSError as error:
