@@ -3,8 +3,9 @@
     pytest bench/bench_workers.py --benchmark-json=workers.json
 
 The round trip is that of the kernel's own threads and a real worker process: a turn of 1,000 changed slots, a hook that
-looks at all of them, and its answer. Crash, hang (the GIL held in C) and leak are those of tests/live/plugins/nasty.py
-in a real post."""
+looks at all of them, and its answer. Crash, hang (the GIL held in C), leak and endless loop are those of
+tests/live/plugins/nasty.py in a real post. How long the kernel's steps take beside them is compared with the same post
+in which nothing of that happens; posts of both kinds take turns."""
 
 from __future__ import annotations
 
@@ -14,11 +15,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -104,6 +106,68 @@ def test_round_trip(benchmark: Any, folder: Path, tmp_path: Path, quick: bool) -
     )
 
 
+def test_steps_beside(benchmark: Any, tmp_path: Path, quick: bool) -> None:
+    """The kernel's steps while a worker is told to do the worst, beside those while it behaves."""
+    seconds, times = (20.0, 1) if quick else (30.0, 5)
+    quiet: list[dict[str, float]] = []
+    beside: list[dict[str, float]] = []
+    cities.save(City.small(), tmp_path / "city")
+
+    def once() -> None:
+        for worst in ((nasty.EXIT, nasty.LEAK), (nasty.BURN, nasty.HANG)) * times:
+            quiet.append(_lived(tmp_path, seconds, ()))
+            beside.append(_lived(tmp_path, seconds, worst))
+
+    benchmark.pedantic(once, rounds=1)
+    for name in ("p50", "p99"):
+        was, now = (statistics.median(each[name] for each in lives) for lives in (quiet, beside))
+        benchmark.extra_info.update(
+            {f"quiet_{name}_us": was, f"beside_{name}_us": now, f"ratio_{name}": round(now / was, 2)}
+        )
+    benchmark.extra_info.update(
+        ended=[each["ended"] for each in beside],
+        p99_us={"quiet": [each["p99"] for each in quiet], "beside": [each["p99"] for each in beside]},
+        asked_ratio_p99=1.2,
+    )
+
+
+def _lived(folder: Path, seconds: float, worst: Sequence[int]) -> dict[str, float]:
+    """A post of so many ``seconds`` with 300 samples and 10 events a second, and evenly between them the ``worst``.
+
+    Each of those ends its worker twice; a fifth end would have it wait for a person.
+    """
+    where = folder / f"beside-{time.monotonic_ns()}"
+    post = _nasty(folder / "city", where)
+    try:
+        post.start()
+        post.until(lambda: post.status.workers["nasty"].state == "running", "it runs")
+        begin, told = time.monotonic(), 0
+        while (passed := time.monotonic() - begin) < seconds:
+            if told < len(worst) and passed > seconds * told / len(worst):
+                post.gateways[0].emit("watch.door.opened", {"code": worst[told]})
+                told += 1
+            post.levels(passed % 50)
+            post.gateways[1].emit("watch.door.opened", {"code": 1})
+            turned = time.monotonic() + 0.1
+            while time.monotonic() < turned:
+                post.turn()
+                time.sleep(0.005)
+        ended = post.status.counts["workers_ended"]
+    finally:
+        post.stop()
+    times = msgspec.json.decode(post.run.report("kernel").read_bytes())["latency_us"]["step"]
+    return times | {"ended": ended}
+
+
+def _nasty(city: Path, where: Path) -> Post:
+    config = Config(
+        version=1,
+        post=PostConfig(city=city, data=where / "data", plugins=["watch", "nasty"], plugin_folder=LIVE),
+        workers=WorkersConfig(trusted=["watch"]),
+    )
+    return Post(config, where / "run")
+
+
 @pytest.mark.parametrize("code", [nasty.EXIT, nasty.HANG, nasty.LEAK], ids=["crash", "hang", "leak"])
 def test_back(benchmark: Any, tmp_path: Path, quick: bool, code: int) -> None:
     """From the event that ends a worker to the next one's coming, in s; at a first crash the back-off is 0.5 s."""
@@ -112,15 +176,7 @@ def test_back(benchmark: Any, tmp_path: Path, quick: bool, code: int) -> None:
     names = (f"post-{n}" for n in itertools.count())
 
     def once() -> None:
-        where = tmp_path / next(names)
-        config = Config(
-            version=1,
-            post=PostConfig(
-                city=tmp_path / "city", data=where / "data", plugins=["watch", "nasty"], plugin_folder=LIVE
-            ),
-            workers=WorkersConfig(trusted=["watch"]),
-        )
-        post = Post(config, where / "run")
+        post = _nasty(tmp_path / "city", tmp_path / next(names))
         try:
             post.start(1)
             post.until(lambda: post.status.workers["nasty"].state == "running", "it runs")

@@ -90,7 +90,7 @@ class Service:
         self.expiring = Expiring(run.data, run.security)
         self.views = status.Views()
         self.faults: list[str] = []
-        self.ages = Histogram()
+        self.ages, self.step_times = Histogram(), Histogram()
         self.steps = 0
         self.skipped = 0
         self._stopping = False
@@ -200,6 +200,7 @@ class Service:
 
     def turn(self, step: int, closing: bool = False) -> None:
         """One step: take, think, journal, let out. ``closing``: workers are to tell their states."""
+        began = time.perf_counter_ns()
         inputs = msgspec.structs.replace(
             self.intake.take(), troubles=self._troubles(), workers=self._heard(), closing=closing
         )
@@ -220,6 +221,7 @@ class Service:
             if told := traced.step(now, outputs):
                 self.intake.publish(trace.TOPIC, told)
         self._periodically()
+        self.step_times.add((time.perf_counter_ns() - began) / 1000)
 
     def _heard(self) -> list[Said]:
         """What workers said since the last step."""
@@ -349,6 +351,7 @@ class Service:
             latency_us={
                 "sample_to_dirty": edge_ages.get("telemetry", {}),
                 "sample_to_hook": self.ages.summary(),
+                "step": self.step_times.summary(),
             },
             faults=self.faults,
         )

@@ -51,7 +51,7 @@ def complete(report: dict[str, Any], lamps: int) -> None:
     kwh = report["lighting"]["energy_kwh"]
     assert set(kwh) == {"reference", "always_on", "calendar", "modelled", "metered"}
     assert all(value >= 0 for value in kwh.values())
-    for name in ("sample_to_dirty", "sample_to_hook", "presence_to_command"):
+    for name in ("sample_to_dirty", "sample_to_hook", "step", "presence_to_command"):
         times = report["latency_us"][name]
         assert 0 < times["p50"] <= times["p99"] <= times["p999"]
     assert {"kernel", "edge-telemetry", "edge-events", "simulator-0"} <= set(report["processes"])
