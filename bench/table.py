@@ -89,6 +89,11 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
                 f"{info['replay_speed']} times as fast as they lived, "
                 f"{'the same' if info['replay_same'] else 'NOT the same'}"
             )
+        if "fork_speed" in info:
+            yield (
+                f"{name}: {info['fork_city_s']:,} s of city time forked in {info['fork_seconds']} s, "
+                f"{info['fork_speed']} times as fast as they lived"
+            )
         if "frames_s" in info:
             yield (
                 f"{name}: {info['frames_s']} frames/s cost ours {info['core_percent_ondijon']} % of a core, "

@@ -254,10 +254,24 @@ class Commands:
         leaving, self._leaving = self._leaving, []
         if leaving:
             self._unsent.append((step, leaving))
-        orders = []
-        for verb in sorted({command.verb for command in leaving}):
-            orders += self._send(verb, [c for c in leaving if c.verb == verb], assets)
-        return orders
+        return [order for verb, commands in _by_verb(leaving) for order in self._send(verb, commands, assets)]
+
+    def obey(self, mono: int) -> list[tuple[Verb, np.ndarray, np.ndarray]]:
+        """Have the commands of this step carried out at once, without orders: by devices that are imagined.
+
+        Return by verb the targets under a lease, u32[n], and what they were told, f64[n].
+        """
+        leaving, self._leaving = self._leaving, []
+        told = []
+        for verb, commands in _by_verb(leaving):
+            for command in commands:
+                command.state = "executed"
+            targets, values, which = self._kept(verb, commands)
+            lease = np.array([int(command.lease_s * SECOND) for command in commands])[which]
+            self._executed(verb, targets, lease, mono)
+            leased = lease > 0
+            told.append((self._verbs[verb], targets[leased], values[leased]))
+        return told
 
     def sent(self, step: int) -> None:
         """What the steps up to ``step`` ordered is durable and on its way."""
@@ -270,12 +284,8 @@ class Commands:
         numbers = np.array([_number(command) for command in commands])
         # Up: 0 would release.
         leases_ms = np.array([math.ceil(command.lease_s * 1000) for command in commands])
-        targets = np.concatenate([command.targets for command in commands])
-        values = np.concatenate([command.values for command in commands])
-        which = np.repeat(np.arange(len(commands)), [len(command.targets) for command in commands])
-        # Of two commands of one step the later one holds the target: only that is ordered.
-        kept = np.flatnonzero(self._holds[verb].holder[targets] == numbers[which])
-        order = kept[np.argsort(assets.gateway[targets[kept]], kind="stable")]
+        targets, values, which = self._kept(verb, commands)
+        order = np.argsort(assets.gateway[targets], kind="stable")
         targets, which = targets[order], which[order]
         gateway, indexes = assets.gateway[targets], assets.wire_index[targets].astype("<u2")
         values, lease_ms = values[order].astype("<f8"), leases_ms[which].astype("<u4")
@@ -292,6 +302,18 @@ class Commands:
             one = self._order_of(n, there, indexes[part].tobytes(), values[part].tobytes(), lease_ms[part])
             orders.append((name, one))
         return orders
+
+    def _kept(
+        self, verb: int, commands: Sequence[TrackedCommand]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(targets u32[n], values f64[n], which of ``commands`` i64[n]), each target once."""
+        targets = np.concatenate([command.targets for command in commands])
+        values = np.concatenate([command.values for command in commands])
+        which = np.repeat(np.arange(len(commands)), [len(command.targets) for command in commands])
+        # Of two commands of one step the later one holds the target: only that is ordered.
+        numbers = np.array([_number(command) for command in commands])
+        kept = self._holds[verb].holder[targets] == numbers[which]
+        return targets[kept], values[kept], which[kept]
 
     def _owe(
         self,
@@ -535,6 +557,13 @@ def differences(command: TrackedCommand, step: int, utc: int) -> Record:
         for code, parts in command.differences.items()
     }
     return Record(DIFFERENCES, step, utc, _encode(Differences(command.id, targets)))
+
+
+def _by_verb(commands: Sequence[TrackedCommand]) -> list[tuple[int, list[TrackedCommand]]]:
+    return [
+        (verb, [command for command in commands if command.verb == verb])
+        for verb in sorted({command.verb for command in commands})
+    ]
 
 
 def _number(command: TrackedCommand) -> int:

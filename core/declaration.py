@@ -41,8 +41,10 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     ``low``..``high`` is what the instrument can physically read: a sample outside is refused. A change
     of at most ``deadband`` since the last reported value is not reported (merge LAST only).
-    ``labels`` makes an enumeration: values 0..n-1, each with its text. What is ``kept`` goes to the history, a row
-    a slot and minute: keep what somebody will ask for, and nothing that tells who was where.
+    ``labels`` makes an enumeration: values 0..n-1, each with its text. ``answers``: it tells what devices make of
+    what they are told, so a fork of the past leaves out what was recorded, and asks the trade's ``imagine``. What is
+    ``kept`` goes to the history, a row a slot and minute: keep what somebody will ask for, and nothing that tells who
+    was where.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     stale_after_s: float | None = None
     labels: tuple[Text, ...] = ()
+    answers: bool = False
     kept: bool = False
     text: Text
 
@@ -172,6 +175,19 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     row: type[msgspec.Struct]
 
 
+class Kpi(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that a time is judged by: a ``field`` of a view's rows, summed over its keys, that counts up.
+
+    A fork of the past tells by how much it comes out otherwise.
+    """
+
+    name: str
+    view: str
+    field: str
+    unit: str
+    text: Text
+
+
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """A metric drawn on the map, from ``low`` to ``high``."""
 
@@ -207,6 +223,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     alarms: tuple[AlarmKind, ...] = ()
     views: tuple[View, ...] = ()
     layers: tuple[Layer, ...] = ()
+    kpis: tuple[Kpi, ...] = ()
     retention: tuple[Retention, ...] = ()
 
     def parts(self) -> dict[str, tuple[Any, ...]]:
@@ -219,5 +236,6 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
             "programmes": self.programmes,
             "alarms": self.alarms,
             "views": self.views,
+            "kpis": self.kpis,
             "retention": self.retention,
         }

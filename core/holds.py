@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -111,9 +112,8 @@ class Holds:
 
     def over(self, mono: int) -> np.ndarray:
         """u32[n]: targets whose lease is over."""
-        leased = np.flatnonzero(self.until)
-        over = (self.until[leased] <= mono) & (self.phase[leased] != ORDERED)
-        return np.asarray(leased[over], np.uint32)
+        over = np.flatnonzero((self.until > 0) & (self.until <= mono))
+        return np.asarray(over[self.phase[over] != ORDERED], np.uint32)
 
     def stored(self) -> Held:
         """The leases, for a snapshot."""
@@ -138,5 +138,9 @@ class Holds:
 
 def counted(numbers: np.ndarray) -> Iterator[tuple[int, int]]:
     """Each command among ``numbers`` with how often it is there; those of an earlier life are left out."""
-    found, counts = np.unique(numbers[numbers > 0], return_counts=True)
-    return zip(found.tolist(), counts.tolist(), strict=True)
+    if not len(numbers):
+        return iter(())
+    # np.unique with counts does the same in three times the time.
+    ordered = np.sort(numbers[numbers > 0])
+    ends = [*(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
+    return ((int(ordered[start]), end - start) for start, end in pairwise([0, *ends]) if end > start)

@@ -18,6 +18,7 @@ from core.city import City
 from core.clock import Now
 from core.declaration import Declaration
 from core.event import Event
+from core.imagined import Imagined
 from core.proposals import Proposal
 from core.table import TableView
 
@@ -80,3 +81,12 @@ def on_batch(now: Now, batch: Batch, table: TableView, fixed: Any, state: Any) -
 @hookspec
 def on_tick(now: Now, name: str, table: TableView, fixed: Any, state: Any) -> Iterable[Proposal] | None:
     """The period ``name`` of ``Declaration.ticks`` is due, by ``now.mono``. Missed periods are not repeated."""
+
+
+@hookspec
+def imagine(now: Now, fixed: Any, state: Any) -> Iterable[Imagined] | None:
+    """Say what devices would tell of the metrics that ``answers``, if they did as they were told.
+
+    Asked each minute in a fork of the past (``ondijon replay --set``), never in a city: a fork tells devices
+    something else than was recorded, so what was recorded of their answers is left out.
+    """

@@ -140,10 +140,14 @@ class Kernel:
                 self._settlement.settle(plugin, mine, cause, proposal, outputs)
         seeded = msgspec.structs.replace(now, seed=self.seed)
         self.host.send(seeded, self.table, inputs.closing, outputs)
-        outputs.orders += self.commands.send(now.step, self.city.assets)
+        self.send(now, outputs)
         outputs.programmes = self.deliveries.due(now.mono)
         self._turn(now, outputs)
         return outputs
+
+    def send(self, now: Now, outputs: Outputs) -> None:
+        """The commands of this step leave."""
+        outputs.orders += self.commands.send(now.step, self.city.assets)
 
     def resume(
         self, snapshot: Snapshot | None, tail: Tail, now: Now, mail: Mapping[str, Mail] | None = None
@@ -272,11 +276,12 @@ class Kernel:
         for command in decision.ended:
             outputs.ended(command, now)
         if decision.programme is not None:
-            self._put(decision.programme, now, outputs)
+            self.put(decision.programme, now, outputs)
         if decision.released is not None:
             outputs.emit("post.worker.released", decision.released, now)
 
-    def _put(self, programme: Programme, now: Now, outputs: Outputs) -> None:
+    def put(self, programme: Programme, now: Now, outputs: Outputs) -> None:
+        """A programme is in force from now on: devices and trades are told."""
         self.programmes.put(programme)
         self.deliveries.put(programme.key)
         names = self.city.communes.names

@@ -23,9 +23,11 @@ import pluggy
 
 from core import hookspecs, sealed, state, vocabulary
 from core.city import City
+from core.clock import Now
 from core.declaration import API_VERSION, Declaration
 from core.errors import ConfigError, OndijonError, PluginError, StateError
 from core.histogram import Histogram
+from core.imagined import Imagined
 from core.proposals import Proposal
 
 GROUP = "ondijon.plugins"
@@ -100,7 +102,8 @@ class Plugin:
     def begin(self, city: City, stored: bytes | None = None) -> None:
         """Start in a city: new, or with the state that was ``stored``. Raises PluginError."""
         before = None
-        if stored is not None:
+        # Nothing in it: a worker that ran the plugin had not told its state yet.
+        if stored:
             declared = self.declaration
             with self._starting():
                 before = state.decode(
@@ -140,6 +143,8 @@ class Plugin:
     def _starting(self) -> Iterator[None]:
         try:
             yield
+        except StateError as error:
+            raise StateError(error.what, where=f"plugin {self.name}", next=error.next) from error
         except OndijonError:
             raise
         except Exception as error:
@@ -186,6 +191,10 @@ class Plugin:
             self.times.add(us)
             if self.watch is not None:
                 self.watch(Call(hook, arguments, us, proposed, error))
+
+    def imagine(self, now: Now) -> list[Imagined]:
+        """What the trade's devices would tell of their metrics that answer. Raises whatever the hook raises."""
+        return list(self._ask("imagine", now=now, fixed=self.fixed, state=self.state) or ())
 
     def _ask(self, hook: str, **arguments: Any) -> Any:
         if hook not in self.hooks:
@@ -389,6 +398,7 @@ def _check_references(declaration: Declaration, taken: Mapping[tuple[str, str], 
         ("assets", kind.parent, f"asset kind {kind.name!r}") for kind in declaration.assets if kind.parent
     ]
     wanted += [("metrics", layer.metric, "layer") for layer in declaration.layers]
+    wanted += [("views", kpi.view, f"KPI {kpi.name!r}") for kpi in declaration.kpis]
     wanted += [("assets", kind.targets, f"programme {kind.name!r}") for kind in declaration.programmes]
     wanted += [
         ("retention", kept, f"event {kind.name!r}")

@@ -152,6 +152,13 @@ class Programmes:
         whole = msgspec.structs.replace(draft, trade=trade, version=version, content=exact, targets=targets)
         return msgspec.structs.replace(whole, hash=fingerprint(whole))
 
+    def imagined(self, draft: Programme) -> Programme:
+        """What nobody asked for, worked out all the same: for a fork. Raises CityError where it is no programme."""
+        whole = self._worked_out(draft, draft.content)
+        if isinstance(whole, Refusal):
+            raise CityError(whole.what, where=f"programme {draft.kind}", next=whole.next)
+        return whole
+
     def refuse_right(self, programme: Programme, person: Person) -> Refusal | None:
         """Why ``person`` may not ask for, or agree to, a programme of this kind there."""
         may = person.communes(programme.trade, programme.kind)

@@ -206,8 +206,14 @@ class Numbering:
         asset = self.assets.of_kind(self.metrics[number].kind)
         if not len(asset):
             return asset, asset
+        return asset, self.slot(metric, asset)
+
+    def slot(self, metric: str, assets: np.ndarray) -> np.ndarray:
+        """u32[n]: the slots of ``metric`` for ``assets`` u32[n], which all have it. Raises KeyError."""
+        number = self.metric_index[metric]
         offset = self.offsets[self.assets.kinds.index(self.metrics[number].kind), number]
-        return asset, (self.first_slot[asset] + np.uint32(offset)).astype(np.uint32)
+        slots: np.ndarray = (self.first_slot[assets] + np.uint32(offset)).astype(np.uint32)
+        return slots
 
     def register(self, generation: int) -> Register:
         """The same numbering, as the edges read it. Raises CityError for a gateway that no message could welcome."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -21,12 +22,15 @@ from core.person import Login
 from core.plugins import Plugin
 from core.reactor import SEGMENT
 from core.segment import Block, Head, Keyframe, Step
+from core.snapshot import Snapshot
 from core.step import Outputs
 from core.table import HandOver
 from core.tail import numbered
 
 #: The committed records of a journal above a number, of one kind.
 Read = Callable[[int, str], Iterator[tuple[int, Record]]]
+
+AnyKernel = TypeVar("AnyKernel", bound=Kernel)
 
 _vouched = msgspec.msgpack.Decoder(tuple[str, bytes])
 
@@ -55,33 +59,42 @@ class Segment:
         self.head, self.keyframe = head, start
         self._messages = messages
 
+    def blocks(self) -> Iterator[Block]:
+        """Its steps in blocks. Once."""
+        return (message for message in self._messages if isinstance(message, Block))
+
     def steps(self) -> Iterator[tuple[Step, list[HandOver]]]:
         """Each step and what was handed over to it. Once."""
-        for block in self._messages:
-            if isinstance(block, Block):
-                yield from zip(block.steps, segment.hand_overs(block), strict=True)
+        for block in self.blocks():
+            yield from zip(block.steps, segment.hand_overs(block), strict=True)
 
     def kernel(self, read: Read, plugins: Sequence[Plugin]) -> Kernel:
         """The kernel as it was where the segment begins, with ``plugins`` just loaded.
 
         Raises RecordError where this is another build or machine, or the journal does not vouch for the keyframe.
         """
-        head = self.head
         self._check_build(build.build(plugins))
         self._check_vouched(read)
-        config = msgspec.msgpack.decode(head.plugin_config)
         stored = snapshot.decode(self.keyframe.snapshot)
+        kernel = self.bare_kernel(Kernel, plugins, msgspec.msgpack.decode(self.head.plugin_config), stored)
+        for plugin in plugins:
+            plugin.due = dict(stored.due.get(plugin.name, {}))
+        keyframe.thaw(kernel, self.keyframe.exact, self.keyframe.table)
+        return kernel
+
+    def bare_kernel(
+        self, kind: type[AnyKernel], plugins: Sequence[Plugin], config: Mapping[str, Any], stored: Snapshot
+    ) -> AnyKernel:
+        """A kernel in the city as it was then, whose plugins have their states of then, under ``config``."""
+        head = self.head
         city = cities.load(self.path.parent / head.city)
         city = city.with_assets(cities.unpack_assets(self.keyframe.register))
         for plugin in plugins:
             plugin.configure(config.get(plugin.name, {}))
-            plugin.begin(city, stored.plugins[plugin.name])
-            plugin.due = dict(stored.due.get(plugin.name, {}))
+            plugin.begin(city, stored.plugins.get(plugin.name))
         gate = msgspec.msgpack.decode(head.gate, type=GateConfig, dec_hook=lambda type, value: type(value))
         login = Login([Ed25519PublicKey.from_public_bytes(key) for key in head.login])
-        kernel = Kernel(city, plugins, head.run, head.seed, gate=gate, login=login)
-        keyframe.thaw(kernel, self.keyframe.exact, self.keyframe.table)
-        return kernel
+        return kind(city, plugins, head.run, head.seed, gate=gate, login=login)
 
     def _check_build(self, here: str) -> None:
         for was, now in ((self.head.build, here), (self.head.machine, build.machine())):

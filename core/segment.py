@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,8 +20,11 @@ import zstandard
 from core import status
 from core.errors import RecordError
 from core.event import Event
+from core.inventory import AssetChange
+from core.operators import Asked
 from core.step import Inputs, Outputs
 from core.table import HandOver
+from core.vocabulary import HandshakeRefused
 
 #: The format of a segment. N reads N-1 and refuses N+1.
 FORMAT = 1
@@ -50,8 +53,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, tag="head"):
     """What a segment belongs to: the run ``run`` of the post (the journal's generation), its ``number`` within it.
 
     ``build`` and ``machine`` say what computed it: bit for bit holds for one build on one kind of CPU. ``city`` is
-    the folder of the city beside the segment; ``plugin_config`` and ``gate`` are the tables of the configuration, as
-    msgpack; ``login`` the login process's public keys.
+    the folder of the city beside the segment; ``metrics`` are (name, kind), in the order that slots rest on;
+    ``plugin_config`` and ``gate`` are the tables of the configuration, as msgpack; ``login`` the login process's
+    public keys.
     """
 
     format: int = FORMAT
@@ -63,6 +67,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, tag="head"):
     step_us: int
     seed: int
     plugins: list[str]
+    metrics: list[tuple[str, str]]
     in_workers: list[str] = []
     plugin_config: bytes
     gate: bytes
@@ -88,6 +93,11 @@ class Step(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     sent: int = -1
     digest: bytes = b""
     state: bytes = b""
+
+    @property
+    def rows(self) -> int:
+        """How many rows were handed over to it."""
+        return sum(n for _, _, n in self.columns)
 
 
 class Block(msgspec.Struct, frozen=True, tag="block"):
@@ -118,9 +128,23 @@ class Keyframe(msgspec.Struct, frozen=True, kw_only=True, tag="keyframe"):
 
 Message = Head | Keyframe | Block
 
+Kind = TypeVar("Kind")
+
+
+class Outside(msgspec.Struct, frozen=True):
+    """Of a step's inputs, what is neither an event nor said by devices; fields as in ``Inputs``."""
+
+    changes: Sequence[tuple[bytes, Sequence[AssetChange]]] = ()
+    asked: Sequence[tuple[bytes, Asked]] = ()
+    lies: Sequence[tuple[str, str]] = ()
+    knocks: Sequence[HandshakeRefused] = ()
+    troubles: Sequence[tuple[str, dict[str, str]]] = ()
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
 _inputs = msgspec.msgpack.Decoder(Inputs)
+_outside = msgspec.msgpack.Decoder(Outside)
 
 
 def rest(inputs: Inputs) -> bytes:
@@ -134,11 +158,20 @@ _OTHERS = tuple(set(Inputs.__struct_fields__) - {"hand_overs", "events", "sent"}
 
 def inputs(step: Step, events: Sequence[Event], hand_overs: Sequence[HandOver]) -> Inputs:
     """What the step was given. Raises RecordError where that cannot be read."""
+    others = _rest(step, _inputs, Inputs)
+    return msgspec.structs.replace(others, events=events, hand_overs=hand_overs, sent=step.sent)
+
+
+def outside(step: Step) -> Outside:
+    """What of it came from outside, without the answers of devices. Raises RecordError where that cannot be read."""
+    return _rest(step, _outside, Outside)
+
+
+def _rest(step: Step, decoder: msgspec.msgpack.Decoder[Kind], empty: Callable[[], Kind]) -> Kind:
     try:
-        others = _inputs.decode(step.rest) if step.rest else Inputs()
+        return decoder.decode(step.rest) if step.rest else empty()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"the inputs of step {step.step} cannot be read: {error}.") from error
-    return msgspec.structs.replace(others, events=events, hand_overs=hand_overs, sent=step.sent)
 
 
 def digest(before: bytes, step: Step, hand_overs: Iterable[HandOver], outputs: Outputs) -> bytes:
@@ -168,21 +201,47 @@ def block(steps: Sequence[Step], hand_overs: Sequence[HandOver]) -> Block:
     )
 
 
+class Columns(msgspec.Struct, frozen=True):
+    """Rows that were handed over: slot u32[n], value f64[n], time i64[n], count u32[n]."""
+
+    slot: np.ndarray
+    value: np.ndarray
+    time: np.ndarray
+    count: np.ndarray
+
+    def part(self, start: int, end: int) -> Columns:
+        """Some of the rows."""
+        part = slice(start, end)
+        return Columns(self.slot[part], self.value[part], self.time[part], self.count[part])
+
+
+def columns(block: Block) -> Columns:
+    """All rows of a block. Raises RecordError where they do not fit its steps."""
+    whole = Columns(
+        np.cumsum(_columns(block.slot, np.uint32), dtype=np.uint32),
+        _columns(block.value, np.float64),
+        np.cumsum(_columns(block.time, np.int64), dtype=np.int64),
+        _columns(block.count, np.uint32),
+    )
+    rows = sum(step.rows for step in block.steps)
+    if not rows == len(whole.slot) == len(whole.value) == len(whole.time) == len(whole.count):
+        raise RecordError(f"a block of {rows} rows has columns of {len(whole.slot)}.")
+    return whole
+
+
 def hand_overs(block: Block) -> list[list[HandOver]]:
     """What was handed over to each step of a block. Raises RecordError where the columns do not fit the steps."""
-    slot = np.cumsum(_columns(block.slot, np.uint32), dtype=np.uint32)
-    value = _columns(block.value, np.float64)
-    time = np.cumsum(_columns(block.time, np.int64), dtype=np.int64)
-    count = _columns(block.count, np.uint32)
-    rows = sum(n for step in block.steps for _, _, n in step.columns)
-    if not rows == len(slot) == len(value) == len(time) == len(count):
-        raise RecordError(f"a block of {rows} rows has columns of {len(slot)}.")
+    whole = columns(block)
     out, end = [], 0
     for step in block.steps:
         of_step = []
         for edge, generation, n in step.columns:
             part, end = slice(end, end + n), end + n
-            of_step.append(HandOver(edge, generation, slot[part], value[part], time[part], count[part]))
+            of_step.append(
+                HandOver(
+                    edge, generation, whole.slot[part], whole.value[part], whole.time[part], whole.count[part]
+                )
+            )
         out.append(of_step)
     return out
 

@@ -128,6 +128,7 @@ class Service:
             step_us=run.step_us,
             seed=run.seed,
             plugins=run.plugins,
+            metrics=[(metric.name, metric.kind) for metric in self.kernel.numbering.metrics],
             in_workers=run.in_workers,
             plugin_config=msgspec.msgpack.encode(run.plugin_config),
             gate=msgspec.msgpack.encode(run.gate, enc_hook=str),

@@ -142,10 +142,7 @@ class Table:
 
         Known is what was seen and is not stale.
         """
-        numbering = self.numbering
-        number = numbering.metric_index[metric]
-        offset = numbering.offsets[numbering.assets.kinds.index(numbering.metrics[number].kind), number]
-        records = self.slots.records_array()[numbering.first_slot[assets] + np.uint32(offset)]
+        records = self.slots.records_array()[self.numbering.slot(metric, assets)]
         known = (records["flags"] & (FLAG_VALID | FLAG_STALE)) == FLAG_VALID
         return records["value"], records["time"], known
 

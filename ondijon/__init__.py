@@ -38,6 +38,7 @@ from core.declaration import (  # noqa: E402
     Declaration,
     EventKind,
     Interlock,
+    Kpi,
     Layer,
     Merge,
     Metric,
@@ -51,6 +52,7 @@ from core.declaration import (  # noqa: E402
 from core.errors import OndijonError, PluginError  # noqa: E402
 from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
+from core.imagined import Imagined  # noqa: E402
 from core.inventory import AssetChange  # noqa: E402
 from core.proposals import Clear, Clock, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
 from core.sealed import Sealed  # noqa: E402
@@ -78,7 +80,9 @@ __all__ = [
     "Emit",
     "Event",
     "EventKind",
+    "Imagined",
     "Interlock",
+    "Kpi",
     "Layer",
     "Merge",
     "Metric",

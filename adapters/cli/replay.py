@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -15,10 +16,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from adapters.cli import curves, fork
+from adapters.cli.fork import Content, Setting
 from adapters.cli.screen import show
 from core import journal, plugins, replay
 from core.clock import SECOND, Now
 from core.errors import OndijonError, RecordError
+from core.fork import Difference
 from core.remote import Remote
 from core.replay import Segment
 
@@ -74,9 +78,35 @@ class Result(msgspec.Struct):
 )
 @click.option("--to", "until", type=Moment(), default=None, help="End there.")
 @click.option("--plugin-folder", type=_PATH, help="Where one-file trades lie, as in the configuration.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    type=Setting(),
+    help="Fork: another setting of a plugin. Again for more.",
+)
+@click.option(
+    "--programme",
+    "programmes",
+    multiple=True,
+    type=Content(),
+    help="Fork: another programme from the beginning.",
+)
+@click.option("--config", type=_PATH, help="Fork: the plugins' settings of this configuration.")
+@click.option("--other-plugins", type=_PATH, help="Fork: one-file trades of another version lie here.")
+@click.option("--picture", type=_PATH, help="Fork: draw both lives' figures over time, as SVG.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def replay_command(
-    data: Path, since: int | None, until: int | None, plugin_folder: Path | None, as_json: bool
+    data: Path,
+    since: int | None,
+    until: int | None,
+    plugin_folder: Path | None,
+    settings: tuple[dict[str, Any], ...],
+    programmes: tuple[tuple[str, str, bytes], ...],
+    config: Path | None,
+    other_plugins: Path | None,
+    picture: Path | None,
+    as_json: bool,
 ) -> None:
     """Take again what the post recorded in DATA, its `data` folder, and compare.
 
@@ -84,11 +114,24 @@ def replay_command(
     same state, bit for bit. The post may run meanwhile. Only the build that recorded it, on the same kind of CPU, can
     promise that. Exits 1 where something differs.
 
+    With --set, --programme, --config or --other-plugins it is a fork: the time is lived twice, as it was set and
+    with what is otherwise, and the difference in energy, alarms, commands is shown. Persons' requests and what
+    sensors saw stay; what devices answer is imagined.
+
     \b
     Examples:
       ondijon replay /var/lib/ondijon
       ondijon replay data --from 2026-01-15T22:00:00+01:00 --to 2026-01-15T23:00:00+01:00
+      ondijon replay data --set lighting.presence.hold_s=40 --picture hold.svg
+      ondijon replay data --programme 'lighting.calendar={rules = [
+        {start = "01:00", end = "05:30", level_pct = 0, order = "what if"}]}'
     """
+    difference = fork.difference(settings, programmes, config)
+    if difference != Difference() or other_plugins is not None:
+        _fork(data, since, until, plugin_folder, difference, other_plugins, picture, as_json)
+        return
+    if picture is not None:
+        raise click.UsageError("--picture draws a fork: add --set, --programme, --config or --other-plugins.")
     result = take(data, since, until, plugin_folder)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
@@ -96,6 +139,33 @@ def replay_command(
         _show(result)
     if not result.same:
         raise click.exceptions.Exit(1)
+
+
+def _fork(
+    data: Path,
+    since: int | None,
+    until: int | None,
+    plugin_folder: Path | None,
+    difference: Difference,
+    other_plugins: Path | None,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
+    paths = _chosen(replay.segments(data), since, until)
+    if not paths:
+        raise RecordError(
+            "nothing was recorded in that time.", where=str(data), next="Leave --from and --to out."
+        )
+    recorded, forked = fork.lives(data, paths, difference, until, plugin_folder, other_plugins)
+    if picture is not None:
+        picture.write_text(curves.svg(recorded, forked), "utf-8")
+    if as_json:
+        both = {"recorded": recorded, "fork": forked}
+        click.echo(msgspec.json.format(msgspec.json.encode(both), indent=2))
+    else:
+        fork.show_difference(recorded, forked)
+        if picture is not None:
+            click.echo(f"Drawn: {picture}")
 
 
 def take(data: Path, since: int | None, until: int | None, plugin_folder: Path | None) -> Result:

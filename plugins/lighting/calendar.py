@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import datetime
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -71,6 +72,7 @@ def night_at(utc: int, place: Place) -> Night:
     return night_of(local.date() if local.hour >= 12 else local.date() - datetime.timedelta(days=1), place)
 
 
+@lru_cache(maxsize=64)
 def night_of(day: datetime.date, place: Place) -> Night:
     """The night that begins on ``day``."""
     try:

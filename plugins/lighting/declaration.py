@@ -8,6 +8,7 @@ from ondijon import (
     Authorisation,
     Declaration,
     EventKind,
+    Kpi,
     Layer,
     Merge,
     Metric,
@@ -56,6 +57,7 @@ METRICS = (
         deadband=0.5,
         low=0.0,
         high=100.0,
+        answers=True,
         text=Text(fr="Niveau d'éclairage", en="Light level"),
     ),
     Metric(
@@ -68,6 +70,7 @@ METRICS = (
         high=2_000.0,
         # Lamps report at least each 15 minutes; two missed reports and a little.
         stale_after_s=2_000.0,
+        answers=True,
         text=Text(fr="Puissance du point lumineux", en="Light point's power"),
     ),
     Metric(
@@ -99,6 +102,7 @@ METRICS = (
         low=0.0,
         high=1e9,
         stale_after_s=300.0,
+        answers=True,
         text=Text(fr="Index du compteur", en="Meter register"),
     ),
     Metric(
@@ -110,6 +114,7 @@ METRICS = (
         low=0.0,
         high=1e6,
         stale_after_s=300.0,
+        answers=True,
         text=Text(fr="Puissance de l'armoire", en="Cabinet's power"),
     ),
 )
@@ -213,6 +218,23 @@ ALARMS = (
     ),
 )
 
+KPIS = tuple(
+    Kpi(name=f"lighting.{field}", view=view, field=field, unit=unit, text=Text(fr=fr, en=en))
+    for view, field, unit, fr, en in (
+        ("lighting.energy", "modelled_kwh", "kWh", "Énergie modélisée", "Energy, modelled"),
+        (
+            "lighting.energy",
+            "calendar_kwh",
+            "kWh",
+            "Énergie des calendriers seuls",
+            "Energy of the calendars alone",
+        ),
+        ("lighting.energy", "always_on_kwh", "kWh", "Énergie sans gradation", "Energy without dimming"),
+        ("lighting.summary", "sightings", "", "Passages détectés", "People seen"),
+        ("lighting.summary", "commands", "", "Commandes de gradation", "Dimming commands"),
+    )
+)
+
 DECLARATION = Declaration(
     name="lighting",
     text=Text(fr="Éclairage public", en="Street lighting"),
@@ -234,4 +256,5 @@ DECLARATION = Declaration(
     alarms=ALARMS,
     views=(View(name="lighting.summary", row=SummaryRow), View(name="lighting.energy", row=EnergyRow)),
     layers=(Layer(metric="lamp.level", text=Text(fr="Éclairage", en="Lighting")),),
+    kpis=KPIS,
 )

@@ -94,29 +94,42 @@ def accrue(park: Park, state: State, now: Now) -> None:
         _begin_anew(state)
         return
     state.ledger.accrued_s += seconds
-    watts = drawn_w(park, state)
-    for account in Account:
-        state.ledger.account_kwh[account] += (
-            np.bincount(park.lamps.cabinet, watts[account], len(park.cabinets) + 1) * seconds / 3.6e6
-        )
+    state.ledger.account_kwh += drawn_w(park, state) * seconds / 3.6e6
 
 
-def drawn_w(park: Park, state: State) -> np.ndarray:
-    """f64[4, lamps]: what each account draws at this instant, in W.
+def steady_w(lamps: Lamps, yearly: Year, cabinets: int) -> np.ndarray:
+    """f64[2, cabinets + 1]: what the accounts REFERENCE and ALWAYS_ON draw by night, in W.
 
     The old lamps burned ``old_hours`` a year; that is spread over today's nights. A point that did not exist
     counts in the reference with today's power, so it neither earns nor costs.
     """
+    old_w = lamps.old_power_w * lamps.old_hours / max(yearly.night_h, 1.0)
+    reference = np.where(lamps.old_power_w > 0, old_w, lamps.power_w)
+    return np.stack([by_cabinet(lamps, watts, cabinets) for watts in (reference, lamps.power_w)])
+
+
+def drawn_w(park: Park, state: State) -> np.ndarray:
+    """f64[4, cabinets + 1]: what each account draws at this instant, in W; the last is of lamps without cabinet."""
+    lamps, cabinets = park.lamps, len(park.cabinets)
+    standby = park.settings.energy.standby_pct
+    out = np.empty((len(Account), cabinets + 1))
+    out[: Account.CALENDAR] = park.steady_w * state.schedule.night
+    out[Account.CALENDAR] = by_cabinet(
+        lamps, power_w(state.schedule.base_pct, lamps.power_w, standby), cabinets
+    )
+    out[Account.MODELLED] = by_cabinet(lamps, modelled_w(park, state), cabinets)
+    return out
+
+
+def by_cabinet(lamps: Lamps, watts: np.ndarray, cabinets: int) -> np.ndarray:
+    """f64[cabinets + 1]: the sum of f64[lamps] that are in service; the last is of lamps without cabinet."""
+    return np.bincount(lamps.cabinet, watts * lamps.in_service, cabinets + 1)
+
+
+def modelled_w(park: Park, state: State) -> np.ndarray:
+    """f64[lamps]: what the lamps in service are thought to draw at this instant, in W."""
     lamps, standby = park.lamps, park.settings.energy.standby_pct
-    works = lamps.in_service.astype(np.float64)
-    existed = lamps.old_power_w > 0
-    old_w = lamps.old_power_w * lamps.old_hours / max(park.yearly.night_h, 1.0)
-    out = np.empty((len(Account), len(lamps)))
-    out[Account.REFERENCE] = np.where(existed, old_w, lamps.power_w) * state.schedule.night
-    out[Account.ALWAYS_ON] = lamps.power_w * state.schedule.night
-    out[Account.CALENDAR] = power_w(state.schedule.base_pct, lamps.power_w, standby)
-    out[Account.MODELLED] = power_w(state.people.level / 256, lamps.power_w, standby)
-    return out * works
+    return power_w(state.people.level / 256, lamps.power_w, standby) * lamps.in_service
 
 
 def read(park: Park, state: State, readings: Batch) -> None:

@@ -190,7 +190,7 @@ def _lamps(park: Park, state: State, draw: Draw) -> tuple[Evidence, Evidence]:
         (low | high) & state.schedule.night & ~replaced,
         high & (not state.schedule.night) & ~replaced,
     )
-    cause, one = np.full(len(lamps), "deviates"), np.ones(len(lamps), np.int64)
+    cause, one = np.broadcast_to("deviates", len(lamps)), np.broadcast_to(1, len(lamps))
 
     def evidence(bad: np.ndarray, fine: np.ndarray) -> Evidence:
         return Evidence(bad, fine | replaced, draw.expected, draw.measured, cause, one)
@@ -216,8 +216,8 @@ def _replaced(park: Park, state: State) -> np.ndarray:
 
 def _silence(silent: np.ndarray) -> Evidence:
     n = len(silent)
-    nothing = np.zeros(n)
-    return Evidence(silent, ~silent, nothing, nothing, np.full(n, SILENT), np.ones(n, np.int64))
+    nothing = np.broadcast_to(0.0, n)
+    return Evidence(silent, ~silent, nothing, nothing, np.broadcast_to(SILENT, n), np.broadcast_to(1, n))
 
 
 def _proposals(

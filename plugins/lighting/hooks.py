@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ondijon import Batch, City, Declaration, Event, Now, Proposal, Publish, TableView, hookimpl
-from plugins.lighting import energy, faults, park, presence, schedule, service, summary
+from ondijon import Batch, City, Declaration, Event, Imagined, Now, Proposal, Publish, TableView, hookimpl
+from plugins.lighting import energy, faults, imagined, park, presence, schedule, service, summary
 from plugins.lighting.declaration import DECLARATION
 from plugins.lighting.park import Park
 from plugins.lighting.settings import Settings
@@ -76,3 +76,9 @@ def on_tick(now: Now, name: str, table: TableView, fixed: Park, state: State) ->
             Publish(view="lighting.summary", key=WHOLE_CITY, row=summary.row(fixed, state, now.utc)),
         ]
     return [*faults.examine(fixed, state, now, table), *service.states(fixed, state, table)]
+
+
+@hookimpl
+def imagine(fixed: Park, state: State) -> Iterable[Imagined]:
+    """Lamps that burn as they were told, and meters that count it."""
+    return imagined.answers(fixed, state)

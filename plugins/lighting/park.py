@@ -80,7 +80,8 @@ class Cabinets:
 @dataclass(frozen=True)
 class Park:
     """What the hooks get as ``fixed``. ``delivered`` [communes + 1]: the calendar that the devices of each commune, and
-    those in none, were delivered with; ``nights`` stand for a year, ``yearly`` is what follows from them.
+    those in none, were delivered with; ``nights`` stand for a year, ``yearly`` is what follows from them;
+    ``steady_w`` as in ``energy``.
     """
 
     settings: Settings
@@ -92,6 +93,7 @@ class Park:
     sensors: Sensors
     cabinets: Cabinets
     yearly: energy.Year
+    steady_w: np.ndarray
 
 
 def build(city: City, settings: Settings) -> Park:
@@ -100,6 +102,8 @@ def build(city: City, settings: Settings) -> Park:
     place = calendar.Place(*city.centre, zone, settings.depression_deg)
     lamps = _lamps(city, settings)
     nights = calendar.year_nights(place, YEAR)
+    yearly = energy.year(lamps, nights, settings.energy)
+    cabinets = _cabinets(city, lamps)
     return Park(
         settings=settings,
         place=place,
@@ -108,8 +112,9 @@ def build(city: City, settings: Settings) -> Park:
         nights=nights,
         lamps=lamps,
         sensors=_sensors(city, settings, lamps),
-        cabinets=_cabinets(city, lamps),
-        yearly=energy.year(lamps, nights, settings.energy),
+        cabinets=cabinets,
+        yearly=yearly,
+        steady_w=energy.steady_w(lamps, yearly, len(cabinets)),
     )
 
 
@@ -164,7 +169,7 @@ def _between_working(city: City, lamps: Lamps, link_m: float) -> tuple[np.ndarra
 
 def _cabinets(city: City, lamps: Lamps) -> Cabinets:
     asset = city.assets.of_kind("cabinet")
-    fed = np.bincount(lamps.cabinet, lamps.power_w * lamps.in_service, len(asset) + 1)[: len(asset)]
+    fed = energy.by_cabinet(lamps, lamps.power_w, len(asset))[:-1]
     return Cabinets(
         asset=asset,
         position=_position(asset, len(city.assets)),

@@ -18,7 +18,7 @@ def row(park: Park, state: State, utc: int) -> SummaryRow:
     works = park.lamps.in_service
     level = state.people.level[works]
     night = calendar.night_at(utc, park.place)
-    modelled = energy.drawn_w(park, state)[energy.Account.MODELLED]
+    modelled = energy.modelled_w(park, state)
     return SummaryRow(
         night=state.schedule.night,
         dusk_utc=night.dusk,

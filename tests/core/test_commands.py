@@ -207,6 +207,30 @@ def test_at_most_one_order_a_gateway_verb_and_step(city_post) -> None:
     }
 
 
+def test_imagined_devices_obey_at_once_without_an_order(city_post) -> None:
+    post, told = city_post(), []
+    post.kernel.send = lambda now, outputs: told.extend(post.kernel.commands.obey(now.mono))
+    post.asked.append([dim(LAMPS[:2], 80.0), dim(LAMPS[1:3], 60.0, lease_s=5.0)])
+    post.step()
+    ((verb, targets, values),) = told
+    assert verb == VERIFIED
+    assert dict(zip(targets.tolist(), values.tolist(), strict=True)) == {3: 80.0, 4: 60.0, 5: 60.0}
+    first, second = post.kernel.commands.open.values()
+    assert (first.state, second.state) == ("executed", "executed")
+    post.samples(["L0001", "L0002", "L0003"], "lamp.level", [80.0, 60.0, 60.0])
+    post.run(1.1)
+    assert [state for _, state, _ in ended(post)] == ["verified", "verified"]
+    post.run(5)
+    assert post.kernel.commands.by_person(first, post.mono).sum() == 0
+    assert np.flatnonzero(post.kernel.commands._holds[0].until).tolist() == [3], "its lease ran from then on"
+    told.clear()
+    post.asked.append([Release(verb="lamp.dim", targets=LAMPS[:1], reason="")])
+    post.step()
+    assert [len(targets) for _, targets, _ in told] == [0], "what is released is told nothing"
+    assert not post.kernel.commands._holds[0].until.any()
+    assert post.orders == []
+
+
 def test_a_release_ends_the_leases_of_its_targets(city_post) -> None:
     post = city_post()
     post.asked += [[dim([3, 4])], [Release(verb="lamp.dim", targets=np.array([3, 4]), reason="")]]

@@ -18,6 +18,14 @@ def test_a_percentile_is_within_an_eighth(times: list[int], p: float) -> None:
     assert abs(found - exact) <= max(1, exact / 8)
 
 
+@given(st.integers(-10, 2**50))
+def test_one_time_is_counted_like_many(us: int) -> None:
+    one, many = Histogram(), Histogram()
+    one.add(us)
+    many.add_all(np.array([us]))
+    assert np.array_equal(one.counts, many.counts)
+
+
 @given(st.integers(0, 2**50))
 def test_buckets_rise_with_time_and_stay_inside(us: int) -> None:
     at, after = int(bucket(np.array(us))), int(bucket(np.array(us + 1)))

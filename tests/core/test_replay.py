@@ -51,6 +51,7 @@ class Recorded:
             step_us=50_000,
             seed=0,
             plugins=self.names,
+            metrics=[(metric.name, metric.kind) for metric in post.kernel.numbering.metrics],
             plugin_config=msgspec.msgpack.encode({}),
             gate=msgspec.msgpack.encode(post.kernel.gate.config),
             login=post.kernel.login.public_keys(),

@@ -53,7 +53,7 @@ def wrong_hooks(page: str) -> list[str]:
 
 
 def test_every_hook_and_argument_is_documented() -> None:
-    assert len(hooks()) == 7
+    assert len(hooks()) == 8
     assert wrong_hooks(HOOKS) == []
 
 
@@ -70,6 +70,7 @@ def test_a_hook_that_is_not_documented_is_seen() -> None:
 
 STRUCTS = (
     *proposals.Proposal.__args__,
+    ondijon.Imagined,
     declaration.Declaration,
     *(
         struct

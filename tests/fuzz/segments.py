@@ -22,6 +22,7 @@ _HEAD = Head(
     step_us=50_000,
     seed=0,
     plugins=[],
+    metrics=[],
     plugin_config=b"\x80",
     gate=b"\x80",
 )

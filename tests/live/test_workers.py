@@ -63,8 +63,14 @@ def test_a_trade_in_a_worker_sees_and_does_what_it_does_in_the_kernel(post: Post
     assert post.status.workers["watch"].state == "running"
     post.stop()
     # What workers answered is recorded: a replay runs none.
-    again = CliRunner().invoke(main, ["replay", str(post.run.data), "--plugin-folder", str(PLUGINS)])
+    asked = ["replay", str(post.run.data), "--plugin-folder", str(PLUGINS)]
+    again = CliRunner().invoke(main, asked)
     assert again.exit_code == 0, again.output
+    fork = CliRunner().invoke(main, [*asked, "--other-plugins", str(PLUGINS)])
+    assert fork.exit_code == 0, fork.output
+    assert "A worker ran watch, nasty; in both lives it is called in the steps" in " ".join(
+        fork.output.split()
+    )
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,9 @@ def test_a_pause_of_the_post_is_not_taken_for_a_gap(post: Post) -> None:
 
 
 def test_a_new_point_neither_earns_nor_costs(post: Post) -> None:
-    park, state = post.plugins[0].fixed, post.plugins[0].state
-    existed = energy.drawn_w(park, state)
+    park = post.plugins[0].fixed
+    existed = park.steady_w[:, :-1]
     assert np.all(existed[Account.REFERENCE] > existed[Account.ALWAYS_ON])
     park.lamps.old_power_w[:] = 0
-    new = energy.drawn_w(park, state)
+    new = energy.steady_w(park.lamps, park.yearly, len(park.cabinets))[:, :-1]
     assert np.array_equal(new[Account.REFERENCE], new[Account.ALWAYS_ON])
