@@ -39,6 +39,8 @@ class Host:
         self.mailboxes = {plugin.name: Mailbox(plugin) for plugin in plugins if isinstance(plugin, Remote)}
         counts |= {"workers_late": 0, "workers_ended": 0, "workers_put_aside": 0}
         self._answered: dict[str, Proposed] = {}
+        #: What a worker did not answer before its trade moved into the kernel.
+        self._owed: dict[str, list[Event]] = {}
         self._metrics = {
             plugin.name: np.array(
                 [metric.name in plugin.declaration.reads.metrics for metric in numbering.metrics], bool
@@ -60,6 +62,9 @@ class Host:
     ) -> Proposed:
         """A plugin's turn: what it proposes in this step. The table merged ``taken``, and ``batch`` came of it."""
         mine = self._read(plugin, events)
+        if owed := self._owed.pop(plugin.name, None):
+            mine = [*owed, *mine]
+            outputs.records.append(mail_tail.worked(plugin.name, now, owed, now))
         ticks = plugin.ticks_due(now.mono) if "on_tick" in plugin.hooks else []
         mailbox = self.mailboxes.get(plugin.name)
         if mailbox is not None:
@@ -212,8 +217,12 @@ class Host:
         """What each worker is owed, for a snapshot."""
         return {name: mailbox.stored() for name, mailbox in self.mailboxes.items()}
 
-    def restore(self, mail: Mapping[str, Mail], now: Now) -> None:
-        """Go on where the journal ends."""
-        for name, mailbox in self.mailboxes.items():
-            if name in mail:
-                mailbox.restore(mail[name], now)
+    def restore(self, mail: Mapping[str, Mail], now: Now) -> dict[str, list[Again]]:
+        """Go on where the journal ends. Returns what trades have seen that are in no worker any more."""
+        moved = {}
+        for name, each in mail.items():
+            if name in self.mailboxes:
+                self.mailboxes[name].restore(each, now)
+            else:
+                self._owed[name], moved[name] = each.owed, each.seen
+        return moved

@@ -60,11 +60,13 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What the journal keeps of a start: which software, which trades, and how far the register is."""
+    """What the journal keeps of a start: which software, which trades, which of them ``in_workers``, and how far the
+    register is."""
 
     version: str
     plugins: tuple[str, ...]
     revision: int
+    in_workers: tuple[str, ...] = ()
 
 
 def apply(city: City, changes: Sequence[AssetChange], kinds: Mapping[str, AssetKind]) -> City:
@@ -113,10 +115,23 @@ def _another_city(what: str) -> CityError:
     )
 
 
-def started(city: City, plugins: Sequence[str], step: int, utc: int) -> Record:
+def started(city: City, plugins: Sequence[str], in_workers: Sequence[str], step: int, utc: int) -> Record:
     """The journal's record of this start."""
-    about = Started(version("ondijon"), tuple(plugins), city.assets.revision)
+    about = Started(version("ondijon"), tuple(plugins), city.assets.revision, tuple(in_workers))
     return Record(STARTED, step, utc, msgspec.msgpack.encode(about))
+
+
+def ran_in_workers(data: bytes) -> tuple[str, ...]:
+    """The trades that a start's record says ran in workers from then on."""
+    return _in_workers.decode(data).in_workers
+
+
+class _InWorkers(msgspec.Struct):
+    # Not all of Started: a start of an older version says less.
+    in_workers: tuple[str, ...] = ()
+
+
+_in_workers = msgspec.msgpack.Decoder(_InWorkers)
 
 
 def digest(assets: Assets, n: int) -> str:

@@ -177,10 +177,10 @@ class Kernel:
         for said in tail.serving:
             self.availability.again(said)
         self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
-        self.host.restore(mail or {}, now)
+        moved = self.host.restore(mail or {}, now)
         seeded = msgspec.structs.replace(now, seed=self.seed)
-        for again in tail.again:
-            for plugin in self.plugins:
+        for plugin in self.plugins:
+            for again in moved.get(plugin.name, tail.again):
                 for view in self.host.see_again(plugin, again, seeded, self.table.view(), outputs):
                     self._settlement.settle(plugin, seeded, None, view, outputs)
         self.commands.again(tail.leased.values(), now.mono, now.utc)

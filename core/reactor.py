@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
@@ -58,17 +58,19 @@ class Reactor:
     def resume(self, now: Now, records: Sequence[Record] = ()) -> tuple[Outputs, Mapping[str, Place]]:
         """Go on where the journal ends, and journal that; return what is to be said, and each gateway's place."""
         tail = tails.read(self._journal, self._snapshot, self._read)
-        outputs = self.kernel.resume(self._snapshot, tail, now, self._mail())
+        outputs = self.kernel.resume(self._snapshot, tail, now, self._mail(tail.in_workers))
         outputs.records += records
         self._commit(now, (), outputs)
         self.emitted = [*tail.fresh, *self.emitted]
         return outputs, tail.places
 
-    def _mail(self) -> dict[str, Mail]:
-        """What workers are owed where the journal ends; it is read for that only where there are some."""
+    def _mail(self, lately: Set[str]) -> dict[str, Mail]:
+        """What trades that are in workers, or were, are owed where the journal ends; only for them it is read."""
+        were = lately | (self._snapshot.mail.keys() if self._snapshot else set())
         reads = {
-            name: frozenset(mailbox.plugin.declaration.reads.events)
-            for name, mailbox in self.kernel.host.mailboxes.items()
+            plugin.name: frozenset(plugin.declaration.reads.events)
+            for plugin in self.kernel.plugins
+            if plugin.name in self.kernel.host.mailboxes or plugin.name in were
         }
         if not reads:
             return {}

@@ -144,7 +144,9 @@ class Service:
             self.clock.before = snapshot.mono + passed - self.clock.mono()
         self._step = max(self.clock.mono() // self.run.step_us, snapshot.step + 1 if snapshot else 0)
         now = self._now(self._step)
-        started = inventory.started(self.kernel.city, self.run.plugins, now.step, now.utc)
+        started = inventory.started(
+            self.kernel.city, self.run.plugins, self.run.in_workers, now.step, now.utc
+        )
         outputs, places = self.reactor.resume(now, [started])
         self._note(outputs)
         # Nobody follows yet: it only remembers the views.

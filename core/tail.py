@@ -18,6 +18,7 @@ from core.desk import APPROVAL, AUTHORISED, Approved, Authorised
 from core.errors import JournalError
 from core.event import Again, Event, Source
 from core.field import Place
+from core.inventory import STARTED, ran_in_workers
 from core.job_clocks import ClockChanged
 from core.journal import Journal, Record
 from core.programmes import PROGRAMME, Programme
@@ -32,7 +33,8 @@ class Tail(msgspec.Struct):
     """Since the snapshot: steps to be seen again, events for the first step, and where alarms and commands stand.
 
     ``alarms`` holds all their changes in order, each with its utc µs; ``leased`` what persons were given, by command,
-    in the order in which it was given; ``programmes`` those that came in force, in order.
+    in the order in which it was given; ``programmes`` those that came in force, in order; ``in_workers`` trades that
+    ran so.
     """
 
     again: list[Again] = []
@@ -45,6 +47,7 @@ class Tail(msgspec.Struct):
     clocks: list[ClockChanged] = []
     authorised: list[Authorised] = []
     programmes: list[Programme] = []
+    in_workers: set[str] = set()
 
 
 class _Head(msgspec.Struct):
@@ -144,6 +147,8 @@ def _take(
         tail.serving.append(availability.decode(record.data))
     elif record.kind == job_clocks.JOB and record.step > step:
         tail.clocks.append(job_clocks.decode(record.data))
+    elif record.kind == STARTED and record.step > step:
+        tail.in_workers.update(ran_in_workers(record.data))
     elif record.kind == CONSUMED:
         data = _of_ranges(_ranges.decode(record.data), waiting)
         if record.step > step and data:

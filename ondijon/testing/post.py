@@ -78,17 +78,10 @@ class Post:
         self.origin = int(begin.timestamp() * SECOND)
         self.mono = 0
         self.journal = MemoryJournal()
-        modules = {_name(plugin): plugin for plugin in plugins if isinstance(plugin, ModuleType)}
-        names = [plugin if isinstance(plugin, str) else _name(plugin) for plugin in plugins]
-        kinds = dict.fromkeys(in_workers, Remote)
-        self.plugins: list[Plugin] = plugin_host.load(names, modules=modules, kinds=kinds)
-        for plugin in self.plugins:
-            plugin.configure((config or {}).get(plugin.name, {}))
-        #: The workers by plugin; each may ``die``.
-        self.workers = {
-            name: Apart(name, modules.get(name), (config or {}).get(name, {}), lambda: self.kernel)
-            for name in in_workers
-        }
+        self._modules = {_name(plugin): plugin for plugin in plugins if isinstance(plugin, ModuleType)}
+        self._names = [plugin if isinstance(plugin, str) else _name(plugin) for plugin in plugins]
+        self._config = dict(config or {})
+        self._load(in_workers)
         self.declared = [plugin.declaration for plugin in self.plugins]
         draws = np.random.Generator(np.random.Philox(seed))
         #: The keys of personal values; drawn from the seed, so that two runs are alike.
@@ -319,19 +312,34 @@ class Post:
         through = min(waiting, default=self.journal.last() + 1) - 1
         self.faults += self.reactor.save(self._at(self.mono - STEP_US), through, {})
 
-    def crash(self) -> None:
-        """The post is killed and started again: it goes on from its last snapshot and its journal."""
+    def crash(self, *, in_workers: Sequence[str] | None = None) -> None:
+        """The post is killed and started again: it goes on from its last snapshot and its journal.
+
+        ``in_workers``: from now on these run so.
+        """
         self.journal.generation += 1
         self._next_events, self._samples, self._reports = [], [], []
         self._changes, self._asked, self._programmed = [], [], {}
         self.views.clear()
         for worker in self.workers.values():
             worker.leave()
+        if in_workers is not None:
+            self._load(in_workers)
         self._greet()
-        now, names = self._at(self.mono), [plugin.name for plugin in self.plugins]
-        self._keep(self._begin(inventory.started(self.kernel.city, names, now.step, now.utc)))
+        self._keep(self._begin())
 
-    def _begin(self, *records: Record) -> Outputs:
+    def _load(self, in_workers: Sequence[str]) -> None:
+        kinds = dict.fromkeys(in_workers, Remote)
+        self.plugins: list[Plugin] = plugin_host.load(self._names, modules=self._modules, kinds=kinds)
+        for plugin in self.plugins:
+            plugin.configure(self._config.get(plugin.name, {}))
+        #: The workers by plugin; each may ``die``.
+        self.workers = {
+            name: Apart(name, self._modules.get(name), self._config.get(name, {}), lambda: self.kernel)
+            for name in in_workers
+        }
+
+    def _begin(self) -> Outputs:
         kinds = {kind.name: kind for plugin in self.plugins for kind in plugin.declaration.assets}
         city = inventory.resume(self._city, self.journal, kinds)
         snapshot = snapshots.newest(self.journal)
@@ -344,7 +352,9 @@ class Post:
         )
         self.privacy = Privacy(self.vault, self.journal, login, lambda: city.communes.names)
         self.reactor = Reactor(self.kernel, self.journal, snapshot)
-        return self.reactor.resume(self._at(self.mono), records)[0]
+        now = self._at(self.mono)
+        started = inventory.started(city, self._names, [*self.workers], now.step, now.utc)
+        return self.reactor.resume(now, [started])[0]
 
     def _at(self, mono: int) -> Now:
         return Now(mono // STEP_US, self.origin + mono, mono)

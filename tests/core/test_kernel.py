@@ -34,7 +34,7 @@ def test_a_sample_becomes_a_command_and_an_order(make_trial) -> None:
     assert gateway == "gw-A0001"
     assert order.lease_ms == 30_000
     assert post.views["trial.row"]["all"].seen == 2
-    assert [record.kind for record in post.journal.records[:2]] == ["command", "event"]
+    assert [record.kind for record in post.journal.records[:3]] == ["start", "command", "event"]
     assert post.events_of("post.command.ended")[0].data.state == "executed"
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import mail_tail
 from core.operators import ReleaseWorker, WorkerLetGo
 from core.step import Outputs
 from core.wire import Refused
@@ -135,6 +136,26 @@ def test_each_event_is_worked_on_once_whoever_dies(died: str, saved: bool) -> No
     apart.event("watch.door.opened", {"code": 4})
     apart.run(1.0)
     assert codes(apart) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["", "saved"])
+def test_a_trade_that_moves_works_on_each_event_once(saved: bool) -> None:
+    post = Post(City.small(), [watch()])
+    for n, in_workers in enumerate((["watch"], [], ["watch"], [], [])):
+        post.event("watch.door.opened", {"code": 10 * n})
+        post.run(0.2)
+        for worker in post.workers.values():
+            worker.busy = True
+        post.event("watch.door.opened", {"code": 10 * n + 1})
+        post.sample("S0001", "presence_sensor.presence", 1)
+        post.run(0.2)
+        if saved and n % 2:
+            post.save()
+        post.crash(in_workers=in_workers)
+    post.run(0.5)
+    assert codes(post) == [0, 1, 10, 11, 20, 21, 30, 31, 40, 41]
+    worked = [each.data for each in post.journal.records if each.kind == mail_tail.WORKED]
+    assert len(worked) == len({*worked}) == 2 + 2, "what a worker answered, and what it did not"
 
 
 def test_an_answer_of_one_that_is_gone_is_refused() -> None:

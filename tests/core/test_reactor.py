@@ -166,7 +166,7 @@ def test_whatever_happens_each_event_is_taken_once(make_trial, script: list[str]
 def test_a_record_that_cannot_be_read_is_named(make_trial) -> None:
     post = Post(City.small(), [make_trial()])
     post.journal.append([Record("command", 5, 0, b"\xc1")])
-    with pytest.raises(JournalError, match="record 1 of kind 'command' cannot be read"):
+    with pytest.raises(JournalError, match="record 2 of kind 'command' cannot be read"):
         post.crash()
 
 
