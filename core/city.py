@@ -152,6 +152,13 @@ class City:
         nearest = int(np.argmin(distance))
         return nearest if distance[nearest] <= OUTSIDE_M else None
 
+    def communes_of(self, asset: int | None, lon: float | None, lat: float | None) -> tuple[int, ...]:
+        """The commune of an asset, or else around a position; none where neither is given or it is outside."""
+        if asset is not None:
+            return (int(self.assets.commune[asset]),)
+        commune = None if lon is None or lat is None else self.commune_at(lon, lat)
+        return () if commune is None else (commune,)
+
     @cached_property
     def _rings(self) -> list[tuple[np.ndarray, np.ndarray]]:
         x, y = self.project(self.communes.lon, self.communes.lat)

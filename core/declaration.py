@@ -64,14 +64,16 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 class EventKind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of dated fact, ``trade.noun.verb``, and the Struct of its data.
 
-    Gateways may send only kinds that are ``from_field``: nobody outside speaks in a plugin's name. Of these
-    ``personal`` names the retention class of each ``Sealed`` field of the Struct, and ``subject`` the one of them by
-    which a person is known. A gateway sends them in clear; the post seals them before it journals the event.
+    Gateways may send only kinds that are ``from_field``, and persons tell only those that are ``from_persons``, with
+    a role that names the kind: nobody outside speaks in a plugin's name. Of what comes from outside, ``personal``
+    names the retention class of each ``Sealed`` field of the Struct, and ``subject`` the one of them by which a person
+    is known. It comes in clear; the post seals it before it journals the event.
     """
 
     name: str
     data: type[msgspec.Struct]
     from_field: bool = False
+    from_persons: bool = False
     personal: dict[str, str] = {}
     subject: str = ""
     text: Text

@@ -28,11 +28,14 @@ from core.operators import (
     ReleaseAll,
     Released,
     ReleaseWorker,
+    Tell,
+    Told,
     WorkerLetGo,
 )
 from core.person import ANY, Login, Person
 from core.programmes import PROGRAMME, Programme, Programmes
 from core.refusal import Refusal
+from core.statements import Statement, Statements
 from core.vocabulary import WorkerReleased
 from core.wire import TEXT_MAX, Refused
 
@@ -83,7 +86,7 @@ class Authorised(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct):
     """What comes of a request: its answer, what is journaled, which commands go out, and which are at their end.
 
-    ``programme``: it is in force from now on; ``released``: a worker begins again.
+    ``programme``: it is in force from now on; ``released``: a worker begins again; ``told``: an event will say it.
     """
 
     answer: Answer
@@ -92,6 +95,7 @@ class Decision(msgspec.Struct):
     ended: list[TrackedCommand] = []
     programme: Programme | None = None
     released: WorkerReleased | None = None
+    told: Statement | None = None
 
 
 class _Waiting(msgspec.Struct):
@@ -115,6 +119,7 @@ class Desk:
         programmes: Programmes,
         alarms: AlarmDesk,
         mailboxes: Mapping[str, Mailbox],
+        statements: Statements,
         login: Login,
     ) -> None:
         self._gate = gate
@@ -122,6 +127,7 @@ class Desk:
         self._commands = commands
         self._programmes = programmes
         self._mailboxes = mailboxes
+        self._statements = statements
         self._login = login
         self._seen: dict[tuple[str, str], None] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -152,6 +158,11 @@ class Desk:
                 return Decision(answer)
             case ReleaseWorker():
                 return self._release_worker(asked, person)
+            case Tell():
+                said = self._statements.take(asked, person, now)
+                if isinstance(said, Refusal):
+                    return _refused(asked, person.id, person.session, said)
+                return Decision(Told(said.kind), told=said)
 
     def _release_worker(self, asked: ReleaseWorker, person: Person) -> Decision:
         mailbox = self._mailboxes.get(asked.plugin)

@@ -35,6 +35,7 @@ from core.register import Numbering
 from core.remote import Mail
 from core.settlement import Settlement
 from core.snapshot import Snapshot
+from core.statements import Statements
 from core.step import Inputs, Outputs
 from core.table import HandOver, Table
 from core.tail import Tail
@@ -94,8 +95,15 @@ class Kernel:
         self.minutes = Minutes(self.numbering, self.counts)
         self._troubles = Troubles(self.alarms)
         self.host = Host(plugins, self.numbering, self._troubles, self.counts)
+        self.statements = Statements(declarations, city)
         self.desk = Desk(
-            self.gate, self.commands, self.programmes, alarm_desk, self.host.mailboxes, self.login
+            self.gate,
+            self.commands,
+            self.programmes,
+            alarm_desk,
+            self.host.mailboxes,
+            self.statements,
+            self.login,
         )
         self._settlement = Settlement(
             declarations,
@@ -241,6 +249,7 @@ class Kernel:
         self.deliveries.renumber(city.assets)
         self.alarms.renumber(Topology(city.assets))
         self._settlement.renumber(city)
+        self.statements.renumber(city)
         self.host.renumber(numbering)
         self.availability.grow(len(city.assets))
         for plugin, (fixed, fitted) in zip(self.plugins, derived, strict=True):
@@ -279,6 +288,8 @@ class Kernel:
             self.put(decision.programme, now, outputs)
         if decision.released is not None:
             outputs.emit("post.worker.released", decision.released, now)
+        if decision.told is not None:
+            outputs.tell(decision.told, now)
 
     def put(self, programme: Programme, now: Now, outputs: Outputs) -> None:
         """A programme is in force from now on: devices and trades are told."""

@@ -123,6 +123,26 @@ class AlarmsActedOn(
     alarms: int
 
 
+class Tell(Request, frozen=True, kw_only=True, tag="tell"):
+    """Say that something happened, or what is wanted: an event of a ``kind`` that a trade takes from persons.
+
+    ``data`` is the kind's map, personal fields in clear. It is about ``asset`` (an id), or about a place in degrees;
+    with neither about the whole city.
+    """
+
+    kind: Name
+    data: msgspec.Raw
+    asset: AssetId = ""
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+
+
+class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="told", tag_field="type"):
+    """The event is in the journal; the trades see it with the next step."""
+
+    kind: str
+
+
 class Personal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """Something is asked of personal data. ``why`` is journaled.
 
@@ -216,7 +236,7 @@ class WorkerLetGo(
     plugin: str
 
 
-Asked = Propose | ProposeProgramme | Approve | ReleaseAll | ActOnAlarms | ReleaseWorker
+Asked = Propose | ProposeProgramme | Approve | ReleaseAll | ActOnAlarms | ReleaseWorker | Tell
 AskedPersonal = ReadPersonal | ErasePersonal | OpenPersonal
 Answer = (
     ChangesTaken
@@ -224,6 +244,7 @@ Answer = (
     | Released
     | AlarmsActedOn
     | WorkerLetGo
+    | Told
     | PersonalRead
     | PersonalErased
     | PersonalOpened

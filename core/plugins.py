@@ -445,13 +445,14 @@ def _check_personal(declaration: Declaration) -> None:
                 where=f"plugin {declaration.name}",
             )
     for kind in declaration.events:
-        fields = set(sealed.clear_types(kind.data)) if kind.from_field else set()
+        outside = kind.from_field or kind.from_persons
+        fields = set(sealed.clear_types(kind.data)) if outside else set()
         if fields != set(kind.personal) or kind.subject not in (fields or {""}):
             raise PluginError(
                 f"event {kind.name!r} has the sealed fields {sorted(fields)}, `personal` names "
                 f"{sorted(kind.personal)}, and `subject` {kind.subject!r}.",
                 where=f"plugin {declaration.name}",
-                next="Give each Sealed field of a kind from the field its retention class, and name as subject the "
+                next="Give each Sealed field of a kind from outside its retention class, and name as subject the "
                 "one by which the person is known.",
             )
 

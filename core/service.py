@@ -28,6 +28,7 @@ from core.histogram import Histogram
 from core.intake import Intake
 from core.journal import Journal, Record, SqliteJournal
 from core.kernel import Kernel
+from core.operators import Asked, Tell
 from core.person import Login, load_login
 from core.privacy import Privacy
 from core.reactor import Reactor
@@ -36,11 +37,13 @@ from core.remote import Remote, Said
 from core.run import Run
 from core.segment import Head
 from core.snapshot import Snapshot
+from core.statements import Sealing
 from core.status import WorkerFigures
 from core.step import Inputs, Outputs
 from core.trace import Trace
 from core.truncation import Truncation
 from core.vault import Vault
+from core.wire import Refused
 from core.workers import Workers
 
 log = structlog.get_logger()
@@ -100,6 +103,7 @@ class Service:
         places = self._resume(snapshot)
         vault = Vault(run.vault, run.privacy.classes(declarations))
         self._note_faults(vault.faults)
+        self.sealing = Sealing(declarations, vault, login)
         self.privacy = Privacy(vault, self.journal, login, lambda: self.kernel.city.communes.names)
         assets = self.kernel.city.assets
         field = FieldEvents(declarations, assets, places, vault)
@@ -204,8 +208,13 @@ class Service:
     def turn(self, step: int, closing: bool = False) -> None:
         """One step: take, think, journal, let out. ``closing``: workers are to tell their states."""
         began = time.perf_counter_ns()
+        taken = self.intake.take()
         inputs = msgspec.structs.replace(
-            self.intake.take(), troubles=self._troubles(), workers=self._heard(), closing=closing
+            taken,
+            asked=self._sealed(taken.asked),
+            troubles=self._troubles(),
+            workers=self._heard(),
+            closing=closing,
         )
         self._step = step
         now = self._now(step)
@@ -225,6 +234,17 @@ class Service:
                 self.intake.publish(trace.TOPIC, told)
         self._periodically()
         self.step_times.add((time.perf_counter_ns() - began) / 1000)
+
+    def _sealed(self, asked: Sequence[tuple[bytes, Asked]]) -> list[tuple[bytes, Asked]]:
+        """What persons ask, with nothing personal in clear: the step and its record never see that."""
+        out: list[tuple[bytes, Asked]] = []
+        for asker, each in asked:
+            closed = self.sealing.close(each, self.clock.utc()) if isinstance(each, Tell) else each
+            if isinstance(closed, Refused):
+                self.intake.answer(asker, closed, 0)
+            else:
+                out.append((asker, closed))
+        return out
 
     def _heard(self) -> list[Said]:
         """What workers said since the last step."""

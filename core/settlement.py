@@ -185,18 +185,12 @@ class Settlement:
             proposal.data,
             now,
             by=plugin.name,
-            communes=self._communes(asset, lon, lat),
+            communes=self._city.communes_of(asset, lon, lat),
             asset=asset,
             lon=lon,
             lat=lat,
             cause=cause,
         )
-
-    def _communes(self, asset: int | None, lon: float | None, lat: float | None) -> tuple[int, ...]:
-        if asset is not None:
-            return (int(self._city.assets.commune[asset]),)
-        commune = None if lon is None or lat is None else self._city.commune_at(lon, lat)
-        return () if commune is None else (commune,)
 
 
 def _bounded(data: object, most: int, what: str) -> None:

@@ -15,6 +15,7 @@ from core.journal import Record
 from core.minute_rows import MinuteRows
 from core.operators import Answer, Asked
 from core.remote import Said
+from core.statements import Statement
 from core.table import HandOver
 from core.vocabulary import POST, CommandEnded, HandshakeRefused
 from core.wire import Order, Reports
@@ -94,6 +95,24 @@ class Outputs(msgspec.Struct):
             cause=cause.seq if cause else 0,
             chain=cause.chain + 1 if cause else 0,
             data=data,
+        )
+        self.events.append(event)
+
+    def tell(self, said: Statement, now: Now) -> None:
+        """Tell what a person told."""
+        event = Event(
+            seq=0,
+            kind=said.kind,
+            at_utc=now.utc,
+            received_utc=now.utc,
+            mono=now.mono,
+            source=Source(person=said.person),
+            trade=said.trade,
+            communes=said.communes,
+            asset=said.asset,
+            lon=said.lon,
+            lat=said.lat,
+            data=said.data,
         )
         self.events.append(event)
 

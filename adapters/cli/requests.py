@@ -28,6 +28,8 @@ from core.operators import (
     ReleaseAll,
     Released,
     ReleaseWorker,
+    Tell,
+    Told,
     WorkerLetGo,
 )
 from core.run import Run
@@ -56,7 +58,7 @@ Answer = TypeVar("Answer")
 
 @click.group()
 def desk() -> None:
-    """Ask a running post as a person: log in, command, approve, release, act on alarms.
+    """Ask a running post as a person: log in, tell, command, approve, release, act on alarms.
 
     Everything passes the same gate as from any screen, within the rights of who is logged in, and is answered
     when it is on disk. What is refused exits with 77 and says why.
@@ -69,6 +71,7 @@ def desk() -> None:
       ondijon desk command lamp.dim L0001=60 L0002=60 --lease 600 --reason 'works in the street'
       ondijon desk approve 3-17 5f2c...
       ondijon desk alarm acknowledge L0001:lamp_fault
+      ondijon desk tell police.call.taken "category = 'crowd', callers = 3" --at 5.041 47.322
     """
 
 
@@ -183,6 +186,38 @@ def programme(kind: str, content: Any, zone: str, reason: str, token: Path, fold
     raw = msgspec.Raw(msgspec.msgpack.encode(table))
     asked = ProposeProgramme(**_request(run, token), kind=kind, zone=zone, content=raw, reason=reason)
     _tell(_ask(run, asked, CommandTaken))
+
+
+@desk.command()
+@click.argument("kind")
+@click.argument("data", default="", metavar="[DATA]")
+@click.option("--asset", default="", help="What it is about.")
+@click.option("--at", nargs=2, type=float, default=None, metavar="LON LAT", help="Or where, in degrees.")
+@_token
+@_folder
+def tell(
+    kind: str, data: str, asset: str, at: tuple[float, float] | None, token: Path, folder: Path | None
+) -> None:
+    """Tell the trades that something happened, or what is wanted.
+
+    KIND is an event that a trade takes from persons, and DATA its fields as TOML; the docs of each trade name them.
+    """
+    run = runs.load(folder or last_run())
+    raw = msgspec.Raw(msgspec.msgpack.encode(_toml(data)))
+    lon, lat = at or (None, None)
+    told = Tell(**_request(run, token), kind=kind, data=raw, asset=asset, lon=lon, lat=lat)
+    click.echo(f"{_ask(run, told, Told).kind}: it is in the journal.")
+
+
+def _toml(data: str) -> dict[str, Any]:
+    """Fields on one line, as TOML writes the inside of an inline table."""
+    try:
+        table: dict[str, Any] = tomllib.loads(f"data = {{{data}}}")["data"]
+    except tomllib.TOMLDecodeError as error:
+        raise click.BadParameter(
+            f"no TOML: {error}; write: code = 7, note = 'open'.", param_hint="DATA"
+        ) from error
+    return table
 
 
 @desk.command()

@@ -33,6 +33,7 @@ from core.operators import (
     Propose,
     ProposeProgramme,
     ReleaseAll,
+    Tell,
 )
 from core.person import Login, Person, Role, token
 from core.plugins import Plugin
@@ -40,6 +41,7 @@ from core.privacy import Line, Privacy
 from core.reactor import Reactor
 from core.remote import Remote
 from core.sealed import Sealed
+from core.statements import Sealing
 from core.step import Inputs, Outputs
 from core.table import HandOver
 from core.vault import Vault
@@ -202,6 +204,13 @@ class Post:
         """A person releases all leases of a commune, or of the city; the answer."""
         return self.ask(ReleaseAll(**self._request(token), zone=zone))
 
+    def tell(self, token: bytes, kind: str, data: Any, asset: str = "", **place: Any) -> Answer:
+        """A person tells an event: ``data`` as the kind's Struct with clear values, or as a plain map; the answer."""
+        raw = msgspec.Raw(msgspec.msgpack.encode(data))
+        told = Tell(**self._request(token), kind=kind, data=raw, asset=asset, **place)
+        closed = Sealing(self.declared, self.vault, self._login_knows).close(told, self.utc)
+        return closed if isinstance(closed, Refused) else self.ask(closed)
+
     def _request(self, token: bytes) -> dict[str, Any]:
         self._requests += 1
         return {
@@ -346,7 +355,7 @@ class Post:
         for plugin in self.plugins:
             plugin.due = {}
             plugin.begin(city, snapshot.plugins.get(plugin.name) if snapshot else None)
-        login = Login([self._login.public_key()])
+        login = self._login_knows = Login([self._login.public_key()])
         self.kernel = Kernel(
             city, self.plugins, self.journal.generation, self._seed, gate=self._gate, login=login
         )

@@ -90,6 +90,11 @@ def test_from_logging_in_to_releasing_all(post: Post, tmp_path: Path) -> None:
     released = asks("zoe", "release", "--zone", "Petite-Ville")
     assert released.output == "20 devices are told to go back to their programmes.\n"
     assert asks("anne", "alarm", "acknowledge", ":clock_differs").output == "0 alarms.\n"
+    opened = asks("anne", "tell", "watch.door.opened", "code = 7, note = 'by hand'", "--asset", "L0001")
+    assert opened.output == "watch.door.opened: it is in the journal.\n"
+    post.until(lambda: post.view("watch.doors").get("codes") == [7], "the trade hears it")
+    assert asks("zoe", "tell", "watch.door.opened", "code = 7").exit_code == 77
+    assert asks("anne", "tell", "watch.door.opened", "code = ").exit_code == 2
     unknown = asks("anne", "alarm", "acknowledge", "L0001:nothing")
     assert unknown.exit_code == 77
     assert "nobody declares 'nothing'" in unknown.output

@@ -104,7 +104,7 @@ def declare():
             ),
         ),
         events=(
-            EventKind(name="watch.door.opened", data=Opened, from_field=True, text=T),
+            EventKind(name="watch.door.opened", data=Opened, from_field=True, from_persons=True, text=T),
             EventKind(name="watch.inner.said", data=Opened, text=T),
         ),
         verbs=(Verb(name="lamp.dim", targets="lamp", low=0, high=100, unit="%", lease_max_s=900, text=T),),
