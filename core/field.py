@@ -9,10 +9,12 @@ import msgspec
 
 from core import privacy
 from core.assets import Assets
+from core.city import City
 from core.declaration import Declaration, EventKind
 from core.errors import PluginError, VaultError, WireError
 from core.event import Event, Source
 from core.vault import Vault
+from core.vocabulary import EVENTS, POST
 from core.wire import FieldEvent
 
 
@@ -30,23 +32,24 @@ class FieldEvents:
     def __init__(
         self,
         declarations: Iterable[Declaration],
-        assets: Assets,
+        city: City,
         places: Mapping[str, Place] | None = None,
         vault: Vault | None = None,
     ) -> None:
+        declared = [(POST, EVENTS), *((d.name, d.events) for d in declarations)]
         self._kinds = {
-            kind.name: (kind, _decoder(kind, d.name), d.name)
-            for d in declarations
-            for kind in d.events
+            kind.name: (kind, _decoder(kind, trade), trade)
+            for trade, kinds in declared
+            for kind in kinds
             if kind.from_field
         }
-        self._assets = assets
+        self._city = city
         self._vault = vault
         self._places = dict(places or {})
 
     def renumber(self, assets: Assets) -> None:
         """Take the register after it changed."""
-        self._assets = assets
+        self._city = self._city.with_assets(assets)
 
     def places(self) -> dict[str, Place]:
         """How far each gateway came, for a snapshot."""
@@ -67,6 +70,13 @@ class FieldEvents:
         """
         kind, decoder, trade = self._kind(message)
         asset = self._asset(gateway, message)
+        if (message.lon is None) != (message.lat is None):
+            raise WireError(
+                "half a place.",
+                reason="bad_data",
+                where=_where(message),
+                next="Give lon and lat, or neither.",
+            )
         try:
             if kind.personal:
                 data = privacy.sealed(kind, message.fields(), self._vault, utc)
@@ -87,8 +97,10 @@ class FieldEvents:
             mono=mono,
             source=Source(gateway=gateway, boot=boot, seq=message.seq),
             trade=trade,
-            communes=() if asset is None else (int(self._assets.commune[asset]),),
+            communes=self._city.communes_of(asset, message.lon, message.lat),
             asset=asset,
+            lon=message.lon,
+            lat=message.lat,
             data=data,
         )
 
@@ -127,7 +139,7 @@ class FieldEvents:
     def _asset(self, gateway: str, message: FieldEvent) -> int | None:
         if message.index is None:
             return None
-        behind = self._assets.of_gateway(gateway)
+        behind = self._city.assets.of_gateway(gateway)
         if message.index >= len(behind):
             raise WireError(
                 f"index {message.index}, {len(behind)} assets stand behind this gateway.",

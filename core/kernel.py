@@ -21,6 +21,7 @@ from core.config import GateConfig
 from core.deliveries import Deliveries
 from core.desk import Desk
 from core.errors import CityError, PluginError, WireError
+from core.event import Event
 from core.gate import Gate
 from core.host import Host
 from core.inventory import AssetChange
@@ -33,6 +34,7 @@ from core.plugins import Plugin
 from core.programmes import PROGRAMME, Programme, Programmes
 from core.register import Numbering
 from core.remote import Mail
+from core.requests import EXPIRED, RequestExpired, Requests
 from core.settlement import Settlement
 from core.snapshot import Snapshot
 from core.statements import Statements
@@ -85,6 +87,7 @@ class Kernel:
         alarm_desk = AlarmDesk(self.alarms, city.communes.names)
         self.availability = Availability(len(city.assets))
         self.clocks = JobClocks()
+        self.requests = Requests()
         self.counts = {
             "asked_refused": 0,
             "hand_overs_refused": 0,
@@ -138,6 +141,7 @@ class Kernel:
         for asker, asked in inputs.asked:
             self._ask(asker, asked, now, outputs)
         self.host.hear(inputs.workers, now, outputs)
+        self._expire(now, inputs.events, outputs)
         batch, view = self.table.swap(), self.table.view()
         self.counts["batches"] += len(batch) > 0
         self.counts["changed"] += len(batch)
@@ -178,6 +182,7 @@ class Kernel:
             states = np.frombuffer(snapshot.serving, np.uint8)
             self.availability.states[: len(states)] = states
             self.clocks.restore(snapshot.clocks)
+            self.requests.restore(snapshot.requests)
         self.programmes.restore(tail.programmes)
         self.deliveries.renumber(self.city.assets)
         for clock in tail.clocks:
@@ -185,6 +190,8 @@ class Kernel:
         for said in tail.serving:
             self.availability.again(said)
         self.alarms.again(tail.alarms, self.city.assets.index, now.mono, now.utc)
+        for again in tail.again:
+            self.requests.hear(again.events, now.mono - (now.utc - again.utc))
         moved = self.host.restore(mail or {}, now)
         seeded = msgspec.structs.replace(now, seed=self.seed)
         for plugin in self.plugins:
@@ -348,6 +355,23 @@ class Kernel:
             if not command.authorisation:
                 data = vocabulary.CommandReverted(command.id, command.verb_name, command.by)
                 outputs.emit("post.command.reverted", data, now)
+
+    def _expire(self, now: Now, events: Sequence[Event], outputs: Outputs) -> None:
+        self.requests.hear(events, now.mono)
+        for seq, waiting in self.requests.expire(now):
+            outputs.emit(
+                EXPIRED,
+                RequestExpired(request=seq, kind=waiting.kind),
+                now,
+                trade=waiting.trade,
+                communes=waiting.communes,
+                asset=waiting.asset,
+                lon=waiting.lon,
+                lat=waiting.lat,
+            )
+        unanswered = self.requests.unanswered()
+        if unanswered is not None:
+            self._troubles.say("request_unanswered", now, kind=unanswered.kind, trade=unanswered.trade)
 
     def _tell_ended(self, now: Now, outputs: Outputs) -> None:
         ended, self.commands.ended = self.commands.ended, []

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 import msgspec
 
 from core import city as cities
-from core import keyframe, mail_tail, status
+from core import keyframe, mail_tail, requests, status
 from core import plugins as plugin_host
 from core import snapshot as snapshots
 from core import tail as tails
@@ -53,7 +53,7 @@ class Reactor:
         self._saved_revision, self._saved_register = -1, 0
         self._leaving: deque[tuple[int, int]] = deque()
         reads = (plugin.declaration.reads.events for plugin in kernel.plugins)
-        self._read = frozenset(kind for kinds in reads for kind in kinds)
+        self._read = frozenset(kind for kinds in reads for kind in kinds) | requests.KEPT
 
     def resume(self, now: Now, records: Sequence[Record] = ()) -> tuple[Outputs, Mapping[str, Place]]:
         """Go on where the journal ends, and journal that; return what is to be said, and each gateway's place."""
@@ -170,5 +170,6 @@ class Reactor:
             programmes=tuple(self.kernel.programmes.in_force.values()),
             clocks=self.kernel.clocks.stored(),
             mail=mail,
+            requests=self.kernel.requests.stored(),
         )
         return snapshot, faults

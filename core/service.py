@@ -106,7 +106,7 @@ class Service:
         self.sealing = Sealing(declarations, vault, login)
         self.privacy = Privacy(vault, self.journal, login, lambda: self.kernel.city.communes.names)
         assets = self.kernel.city.assets
-        field = FieldEvents(declarations, assets, places, vault)
+        field = FieldEvents(declarations, self.kernel.city, places, vault)
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, assets, field)
         self.workers = self._workers() if run.in_workers else None
         self._said: SimpleQueue[Said] = SimpleQueue()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from core import availability, commands, job_clocks, proposals, sealed, vocabulary
+from core import availability, commands, job_clocks, proposals, requests, sealed, vocabulary
 from core.alarm_state import Data
 from core.alarms import Alarms
 from core.availability import Availability, ServiceChanged
@@ -168,7 +168,8 @@ class Settlement:
         self, plugin: Plugin, proposal: proposals.Emit, now: Now, cause: Event | None, outputs: Outputs
     ) -> None:
         kind, owner = self._events[proposal.kind]
-        if owner != plugin.name or not isinstance(proposal.data, kind.data):
+        own = owner == plugin.name or proposal.kind in requests.NAMES
+        if not own or not isinstance(proposal.data, kind.data):
             raise PluginError(f"{proposal.kind} is declared by {owner} with {kind.data.__name__}.")
         _bounded(proposal.data, EVENT_MAX, f"event {proposal.kind}")
         asset = None if proposal.asset is None else self._known(proposal.asset)

@@ -15,6 +15,7 @@ from core.field import Place
 from core.journal import Journal
 from core.programmes import Programme
 from core.remote import StoredMail
+from core.requests import Open
 
 #: The format of a snapshot. N reads N-1 and refuses N+1.
 FORMAT = 2
@@ -28,7 +29,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     how far each gateway's events came; ``commanding`` commands and leases; ``authorised`` until when
     approved authorisations hold (mono µs), ``asked`` what was asked in the last minute; ``serving`` u8[assets]
     each asset's service state; ``programmes`` those in force; ``clocks`` those of jobs that have not ended, trade to
-    job to state; ``mail`` what each worker is owed.
+    job to state; ``mail`` what each worker is owed; ``requests`` those that wait for an answer.
     """
 
     format: int = FORMAT
@@ -47,6 +48,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     programmes: tuple[Programme, ...] = ()
     clocks: dict[str, dict[str, str]] = {}
     mail: dict[str, StoredMail] = {}
+    requests: dict[int, Open] = {}
 
 
 encode = msgspec.msgpack.Encoder().encode

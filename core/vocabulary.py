@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from core import requests
 from core.declaration import AlarmKind, AssetKind, EventKind, Text
 
 #: Name under which the kernel emits, and under which its own alarms stand.
@@ -181,6 +182,7 @@ EVENTS = (
         data=WorkPutAside,
         text=Text(fr="Travail d'un métier mis de côté", en="A trade's work put aside"),
     ),
+    *requests.EVENTS,
 )
 
 #: An alarm of the post is over when its cause has not been seen for so long (s).
@@ -200,6 +202,7 @@ ALARMS = (
     _alarm("plugin_failed", 1, "Métier en défaut", "Trade failed"),
     _alarm("worker_held", 1, "Métier arrêté, à remettre en service", "Trade stopped, to be released"),
     _alarm("work_put_aside", 2, "Travail d'un métier mis de côté", "A trade's work put aside"),
+    _alarm("request_unanswered", 2, "Demande sans réponse", "Request unanswered"),
     _alarm("edge_refused", 1, "Frontal non fiable", "Edge refused"),
     _alarm("keys_unreadable", 1, "Liste des clés illisible", "The allow-list of keys cannot be read"),
     _alarm("witness_away", 2, "Témoin de l'audit injoignable", "The audit's witness is away"),

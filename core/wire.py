@@ -109,7 +109,7 @@ class Programmed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="p
 
 
 class FieldEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event", tag_field="type"):
-    """Something happened at a gateway. ``data`` is the kind's map.
+    """Something happened at a gateway, at one of its assets or at a place in degrees. ``data`` is the kind's map.
 
     ``seq`` counts from 1 within a boot, without a gap; all up to ``acked`` were acknowledged to the
     gateway. So a kernel that knows nothing yet can tell whether one is missing before this.
@@ -121,6 +121,8 @@ class FieldEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="e
     at: U63
     index: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] | None = None
     data: msgspec.Raw = msgspec.Raw(b"\x80")
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
 
     def fields(self) -> dict[str, Any]:
         """``data``, decoded. Raises WireError where it is no map, or nested deeper than DEPTH_MAX."""

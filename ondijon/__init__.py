@@ -24,7 +24,7 @@ def _check_neighbours() -> None:
 
 _check_neighbours()
 
-from core import vocabulary  # noqa: E402
+from core import requests, vocabulary  # noqa: E402
 from core._fast import dimming  # noqa: E402
 from core.assets import NONE, Assets  # noqa: E402
 from core.batch import Batch  # noqa: E402
@@ -106,5 +106,6 @@ __all__ = [
     "View",
     "dimming",
     "hookimpl",
+    "requests",
     "vocabulary",
 ]

@@ -196,8 +196,12 @@ class Gateway:
         data: msgspec.Struct | dict[str, Any],
         asset: str | None = None,
         at: int | None = None,
+        lon: float | None = None,
+        lat: float | None = None,
     ) -> int:
         """Tell the post that something happened, ``at`` µs of city time (default now); return its number.
+
+        It is about an ``asset`` of this gateway, or a place (degrees), or neither.
 
         It is kept, and sent again after each outage, until the post has committed it. Raises SpoolFullError when
         too many wait, OndijonError for one that is too large, KeyError for an asset that is not an own one.
@@ -211,7 +215,7 @@ class Gateway:
             )
         if self.spool.last == self.spool.acked:
             self._events_moved = time.monotonic()
-        seq = self.spool.put(Kept(kind, self.clock.utc() if at is None else at, asset or "", body))
+        seq = self.spool.put(Kept(kind, self.clock.utc() if at is None else at, asset or "", body, lon, lat))
         self.statistics.events += 1
         self._send_events()
         return seq
@@ -226,7 +230,8 @@ class Gateway:
 
     def _field_event(self, seq: int, kept: Kept) -> wire.FieldEvent:
         index = self.index.get(kept.asset, _NO_INDEX) if kept.asset else None
-        return wire.FieldEvent(seq, self.spool.acked, kept.kind, kept.at, index, msgspec.Raw(kept.data))
+        acked, data = self.spool.acked, msgspec.Raw(kept.data)
+        return wire.FieldEvent(seq, acked, kept.kind, kept.at, index, data, kept.lon, kept.lat)
 
     def _resend_events(self) -> None:
         self.statistics.events_resent += self._events_sent - self.spool.acked

@@ -27,12 +27,14 @@ class SpoolFullError(OndijonError):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """An event that waits: ``at`` µs of city time, the id of its ``asset`` or "", ``data`` as msgpack."""
+    """An event that waits: ``at`` µs of city time, the id of its ``asset`` or "", ``data`` as msgpack, its place."""
 
     kind: str
     at: int
     asset: str
     data: bytes
+    lon: float | None = None
+    lat: float | None = None
 
 
 class Spool(Protocol):
@@ -112,6 +114,10 @@ class SpoolFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.db = sqlite3.connect(path, isolation_level=None)
             self.db.executescript(_SCHEMA)
+            columns = {row[1] for row in self.db.execute("PRAGMA table_info(kept)")}
+            if "lon" not in columns:
+                # A file of an earlier version, whose events had no place of their own.
+                self.db.executescript(_PLACES)
 
     def spool(self, gateway: str, limit: int = EVENTS_MAX) -> DiskSpool:
         """The spool of a gateway, with what it kept before."""
@@ -153,9 +159,18 @@ class DiskSpool:
     def put(self, event: Kept) -> int:
         """Keep an event; return its number, once it is on the disk. Raises SpoolFullError, OndijonError."""
         _check_room(self.last - self.acked, self._limit, event)
-        row = (self._gateway, self.last + 1, event.kind, event.at, event.asset, event.data)
+        row = (
+            self._gateway,
+            self.last + 1,
+            event.kind,
+            event.at,
+            event.asset,
+            event.data,
+            event.lon,
+            event.lat,
+        )
         with self._file.errors():
-            self._file.db.execute("INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._file.db.execute("INSERT INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         self.last += 1
         return self.last
 
@@ -172,8 +187,7 @@ class DiskSpool:
 
     def after(self, seq: int) -> Iterator[tuple[int, Kept]]:
         """The kept events with a number above ``seq``, in order."""
-        query = "SELECT seq, kind, at, asset, data FROM kept WHERE gateway = ? AND seq > ? ORDER BY seq"
-        for number, *columns in self._file.db.execute(query, (self._gateway, max(seq, self.acked))):
+        for number, *columns in self._file.db.execute(_AFTER, (self._gateway, max(seq, self.acked))):
             yield number, Kept(*columns)
 
     def programmes(self) -> list[Programme]:
@@ -196,7 +210,8 @@ PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS gateway (name TEXT PRIMARY KEY, boot INTEGER NOT NULL, acked INTEGER NOT NULL)
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept (gateway TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
-    at INTEGER NOT NULL, asset TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (gateway, seq)) WITHOUT ROWID;
+    at INTEGER NOT NULL, asset TEXT NOT NULL, data BLOB NOT NULL, lon REAL, lat REAL,
+    PRIMARY KEY (gateway, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS programme (gateway TEXT NOT NULL, kind TEXT NOT NULL, zone TEXT NOT NULL,
     version INTEGER NOT NULL, hash BLOB NOT NULL, indexes BLOB NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (gateway, kind, zone));
@@ -210,3 +225,15 @@ def _check_room(kept: int, limit: int, event: Kept) -> None:
             where=f"event {event.kind}",
             next="It was not taken: keep it, and try again when the post is back.",
         )
+
+
+_AFTER = """
+SELECT seq, kind, at, asset, data, lon, lat FROM kept WHERE gateway = ? AND seq > ? ORDER BY seq
+"""
+
+_PLACES = """
+BEGIN;
+ALTER TABLE kept ADD COLUMN lon REAL;
+ALTER TABLE kept ADD COLUMN lat REAL;
+COMMIT;
+"""

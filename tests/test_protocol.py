@@ -82,7 +82,7 @@ def optional(message: type[msgspec.Struct]) -> set[str]:
 def test_what_may_be_left_out() -> None:
     assert optional(wire.Hello) == {"wire", "sent"}
     assert optional(wire.Reports) == {"failed"}
-    assert optional(wire.FieldEvent) == {"index", "data"}
+    assert optional(wire.FieldEvent) == {"index", "data", "lon", "lat"}
     assert optional(wire.Beat) == {"session", "sent"}
     assert optional(wire.Bye) == set()
 

@@ -132,7 +132,14 @@ class Post:
         for asset, value in zip(assets, values, strict=True):
             self._samples.append((by_asset[numbering.assets.index[asset]], float(value), time))
 
-    def event(self, kind: str, data: msgspec.Struct | dict[str, Any], asset: str | None = None) -> None:
+    def event(
+        self,
+        kind: str,
+        data: msgspec.Struct | dict[str, Any],
+        asset: str | None = None,
+        lon: float | None = None,
+        lat: float | None = None,
+    ) -> None:
         """An event arrives from outside, its personal fields in clear, and is committed with them sealed."""
         assets = self.kernel.city.assets
         for declared in (each for d in self.declared for each in d.events if each.name == kind):
@@ -147,8 +154,10 @@ class Post:
             mono=self.mono,
             source=Source(gateway="test", seq=self.journal.last() + 1),
             trade=kind.partition(".")[0],
-            communes=(int(assets.commune[assets.index[asset]]),) if asset else (),
+            communes=self.kernel.city.communes_of(assets.index[asset] if asset else None, lon, lat),
             asset=assets.index[asset] if asset else None,
+            lon=lon,
+            lat=lat,
             data=data,
         )
         seq = self.journal.append([Record("event", 0, self.utc, status.encode(event))])

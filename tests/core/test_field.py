@@ -37,7 +37,7 @@ def field(make_trial) -> FieldEvents:
         EventKind(name="trial.door.opened", data=Opened, from_field=True, text=T),
         EventKind(name="trial.inner.said", data=Opened, text=T),
     )
-    return FieldEvents([make_trial(events=kinds).declare()], CITY.assets)
+    return FieldEvents([make_trial(events=kinds).declare()], CITY)
 
 
 def event(seq: int = 1, acked: int = 0, **changes: object) -> FieldEvent:
@@ -93,7 +93,7 @@ def refusal(field: FieldEvents, data: bytes) -> str:
 @given(st.binary(max_size=200))
 def test_whatever_the_data_is_one_kind_of_error_comes_of_it(data: bytes) -> None:
     declared = EventKind(name="x.y.z", data=Opened, from_field=True, text=T)
-    field = FieldEvents([msgspec.defstruct("D", ["name", "events"])("x", (declared,))], CITY.assets)
+    field = FieldEvents([msgspec.defstruct("D", ["name", "events"])("x", (declared,))], CITY)
     assert refusal(field, data) in ("", "bad_data")
 
 
@@ -103,7 +103,7 @@ def test_a_struct_that_cannot_be_decoded_stops_the_start(make_trial) -> None:
     odd = msgspec.defstruct("Odd", [("either", one | other)])
     kinds = (EventKind(name="trial.door.opened", data=odd, from_field=True, text=T),)
     with pytest.raises(PluginError, match=r"trial.door.opened cannot come from the field"):
-        FieldEvents([make_trial(events=kinds).declare()], CITY.assets)
+        FieldEvents([make_trial(events=kinds).declare()], CITY)
 
 
 def test_each_is_taken_once_and_none_is_skipped(field: FieldEvents) -> None:
@@ -140,7 +140,7 @@ def test_what_cannot_be_sealed_is_not_taken_and_comes_again() -> None:
     declared = calls.declare()
     vault = Vault(None, declared.retention)
     journal, counts = MemoryJournal(), {}
-    field = FieldEvents([declared], CITY.assets, vault=vault)
+    field = FieldEvents([declared], CITY, vault=vault)
     taken = Acknowledged(field, journal, counts)
     said = event(kind="calls.call.received", data=msgspec.Raw(msgspec.msgpack.encode({"caller": "112"})))
     vault._db.execute("PRAGMA query_only = ON")
@@ -159,7 +159,7 @@ def test_what_cannot_be_sealed_is_not_taken_and_comes_again() -> None:
 def test_what_is_no_such_personal_value_is_refused_and_seals_nothing(wrong: dict) -> None:
     declared = calls.declare()
     vault = Vault(None, declared.retention)
-    field = FieldEvents([declared], CITY.assets, vault=vault)
+    field = FieldEvents([declared], CITY, vault=vault)
     data = msgspec.Raw(msgspec.msgpack.encode({"caller": "112"} | wrong))
     with pytest.raises(WireError) as refused:
         field.event(GATEWAY, BOOT, event(kind="calls.call.received", data=data), NOW, 9)

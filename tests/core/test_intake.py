@@ -56,12 +56,12 @@ class Door:
 
 @pytest.fixture
 def door(make_trial, tmp_path: Path) -> Iterator[Door]:
-    assets, declarations = City.small().assets, [make_trial().declare()]
-    register = Numbering.of(assets, declarations).register(GENERATION)
+    city, declarations = City.small(), [make_trial().declare()]
+    register = Numbering.of(city.assets, declarations).register(GENERATION)
     with zmq.Context() as context, context.socket(zmq.DEALER) as edge:
         edge.set(zmq.IDENTITY, b"telemetry")
         edge.set(zmq.LINGER, 0)
-        opened = Door(tmp_path, register, FieldEvents(declarations, assets), edge)
+        opened = Door(tmp_path, register, FieldEvents(declarations, city), edge)
         yield opened
         opened.intake.stop()
         opened.bell.close()

@@ -13,6 +13,7 @@ from core import (
     declaration,
     hookspecs,
     proposals,
+    requests,
     vocabulary,
 )
 from tests.docs.pages import (
@@ -116,10 +117,12 @@ def test_every_name_of_the_public_door_is_documented() -> None:
 
 
 def test_the_kernels_own_events_and_alarms_are_documented() -> None:
-    events, alarms, network = list(tables(section(HOOKS, "## The kernel's own words")))
-    assert {named(row[0])[0]: named(row[1]) for row in events[1]} == {
+    events, asked, alarms, network = list(tables(section(HOOKS, "## The kernel's own words")))
+    assert {named(row[0])[0]: named(row[1]) for row in [*events[1], *asked[1]]} == {
         kind.name: list(kind.data.__struct_fields__) for kind in vocabulary.EVENTS
     }
+    within = {named(row[0])[0]: row[2] for row in asked[1] if row[2] != "no answer"}
+    assert within == {kind: f"{seconds:g} s" for kind, seconds in requests.WITHIN_S.items()}
     assert {named(row[0])[0]: int(row[1]) for row in alarms[1]} == {
         kind.code: kind.priority for kind in vocabulary.ALARMS
     }

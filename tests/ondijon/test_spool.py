@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,6 +71,24 @@ def test_a_spool_on_a_disk_goes_on_where_it_was(tmp_path: Path) -> None:
     assert third.spool("one").put(kept(4)) == 4, "no number is given twice"
     assert third.spool("other").boot == other.boot != one.boot
     third.close()
+
+
+def test_a_file_of_an_earlier_version_keeps_its_events(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.sqlite", isolation_level=None)) as earlier:
+        earlier.executescript(BEFORE_PLACES)
+    spool = SpoolFile(tmp_path / "spool.sqlite").spool("one")
+    placed = Kept("trial.seen", 2, "", b"\x80", 5.04, 47.32)
+    assert spool.put(placed) == 2
+    assert list(spool.after(0)) == [(1, kept(1)), (2, placed)]
+
+
+BEFORE_PLACES = """
+CREATE TABLE gateway (name TEXT PRIMARY KEY, boot INTEGER NOT NULL, acked INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE kept (gateway TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL,
+    asset TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (gateway, seq)) WITHOUT ROWID;
+INSERT INTO gateway VALUES ('one', 5, 0);
+INSERT INTO kept VALUES ('one', 1, 'trial.seen', 1, 'L0001', x'80');
+"""
 
 
 def test_a_spool_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def takes_what_lies_behind_a_gap(patch: pytest.MonkeyPatch) -> None:
 
 def forgets_how_far_gateways_came(patch: pytest.MonkeyPatch) -> None:
     inner = FieldEvents.__init__
-    patch.setattr(FieldEvents, "__init__", lambda self, kinds, assets, places: inner(self, kinds, assets, {}))
+    patch.setattr(FieldEvents, "__init__", lambda self, kinds, city, places: inner(self, kinds, city, {}))
 
 
 def does_not_say_what_it_consumed(patch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ class World(Seeded):
     def start(self) -> None:
         """The kernel starts, with its side of acknowledged ingestion."""
         places = self.boot()
-        field = FieldEvents([self.plugin.declaration], self.city.assets, places)
+        field = FieldEvents([self.plugin.declaration], self.city, places)
         self.ingestion = Acknowledged(field, self.disk, {})
 
     def step(self) -> None:
