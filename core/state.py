@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Annotated, Any
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -105,14 +107,38 @@ def digest(state: msgspec.Struct) -> bytes:
 _PLAIN = frozenset({bool, bytes, float, int, str, type(None)})
 
 
+@cache
+def unchanging(declared: Any) -> bool:
+    """Whether nothing in a value of this type can be changed in place: a frozen Struct of plain values and the like."""
+    if declared in _PLAIN or declared is Ellipsis:
+        return True
+    if isinstance(declared, type) and issubclass(declared, msgspec.Struct):
+        try:
+            fields = msgspec.structs.fields(declared) if declared.__struct_config__.frozen else None
+            return fields is not None and all(unchanging(field.type) for field in fields)
+        except RecursionError:
+            # One that holds its own kind: copied as any other.
+            return False
+    origin, arguments = get_origin(declared), get_args(declared)
+    if origin is Annotated:
+        return unchanging(arguments[0])
+    if origin is Literal:
+        return True
+    if origin in (tuple, frozenset, Union, UnionType):
+        return all(unchanging(each) for each in arguments)
+    return False
+
+
 def copy(value: Any) -> Any:
     """A deep copy of a state, fast for Structs of arrays. Raises whatever a value raises that cannot be copied."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _PLAIN:
         return value
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, msgspec.Struct):
+        if unchanging(kind):
+            return value
         return type(value)(**{name: copy(getattr(value, name)) for name in value.__struct_fields__})
     if kind is dict:
         return {key: copy(item) for key, item in value.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -84,6 +84,40 @@ def test_a_copy_is_deep_for_what_is_no_plain_list_either() -> None:
     copy.pair.right.append(4)
     copy.box.items.append(5)
     assert odd == Odd(Pair(1, [2]), Box([3]))
+
+
+class Card(msgspec.Struct, frozen=True):
+    name: str
+    place: tuple[float, float] | None = None
+    tags: tuple[Annotated[str, msgspec.Meta(max_length=9)], ...] = ()
+    state: Literal["new", "done"] = "new"
+
+
+class Cards(msgspec.Struct, frozen=True):
+    cards: tuple[Card, ...]
+
+
+class Listed(msgspec.Struct, frozen=True):
+    tags: list[str]
+
+
+class Open(msgspec.Struct):
+    name: str
+
+
+class Chain(msgspec.Struct, frozen=True):
+    next: Chain | None = None
+
+
+def test_what_nobody_can_change_is_not_copied() -> None:
+    shared = {"a": Card("one"), "b": Cards((Card("two", (1.0, 2.0)),))}
+    copy = state.copy(shared)
+    assert copy is not shared
+    assert all(copy[key] is shared[key] for key in shared)
+    for value in (Listed(["x"]), Open("y"), Chain(Chain())):
+        again = state.copy(value)
+        assert again == value
+        assert again is not value
 
 
 class Two(msgspec.Struct):
