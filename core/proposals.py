@@ -43,7 +43,10 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Raise(msgspec.Struct, frozen=True, kw_only=True):
-    """The condition ``code`` holds on ``asset``, or on u32[n] of them. Raising what is raised changes nothing."""
+    """The condition ``code`` holds on ``asset``, or on u32[n] of them; NONE: on the trade itself, on no thing.
+
+    Raising what is raised changes nothing.
+    """
 
     asset: int | np.ndarray
     code: str

@@ -10,6 +10,7 @@ import numpy as np
 from core import availability, commands, job_clocks, proposals, requests, sealed, vocabulary
 from core.alarm_state import Data
 from core.alarms import Alarms
+from core.assets import NONE
 from core.availability import Availability, ServiceChanged
 from core.city import City
 from core.clock import Now
@@ -104,15 +105,18 @@ class Settlement:
         return int(asset)
 
     def _alarmed(self, plugin: Plugin, proposal: proposals.Raise | proposals.Clear) -> np.ndarray:
-        """The assets of an alarm, u32[n]; those of the network belong to whoever watches it."""
+        """The assets of an alarm, u32[n], NONE: the trade itself; those of the network belong to whoever watches it."""
         register = self._city.assets
         assets = np.atleast_1d(np.asarray(proposal.asset, np.int64))
-        for asset in assets[(assets < 0) | (assets >= len(register))].tolist():
+        for asset in assets[((assets < 0) | (assets >= len(register))) & (assets != NONE)].tolist():
             raise PluginError(f"asset {asset} is not in the register.")
         of_kind = self._network_alarms.get(proposal.code)
         if of_kind is None and self._alarm_owners[proposal.code] != plugin.name:
             raise PluginError(f"alarm {proposal.code!r} belongs to {self._alarm_owners[proposal.code]}.")
-        if of_kind is not None and np.any(register.kind[assets] != register.kinds.index(of_kind)):
+        known = assets[assets != NONE]
+        if of_kind is not None and (
+            len(known) < len(assets) or np.any(register.kind[known] != register.kinds.index(of_kind))
+        ):
             raise PluginError(f"alarm {proposal.code!r} is for assets of kind {of_kind!r}.")
         return assets.astype(np.uint32)
 

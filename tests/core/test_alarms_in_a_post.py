@@ -12,7 +12,7 @@ import pytest
 from core import alarms, vocabulary
 from core.alarm_state import Alarm
 from core.vocabulary import AlarmChanged
-from ondijon import AlarmKind, AssetChange, Clear, Raise, Text, hookimpl
+from ondijon import NONE, AlarmKind, AssetChange, Clear, Raise, Text, hookimpl
 from ondijon.testing import City, Post
 
 T = Text("essai", "trial")
@@ -52,6 +52,18 @@ class Says:
 @pytest.fixture
 def says(make_trial) -> Says:
     return Says(make_trial)
+
+
+def test_a_trade_may_say_what_is_wrong_with_itself(says: Says) -> None:
+    says(Raise(asset=NONE, code="cabinet", data={"why": "no plan"}))
+    alarm = says.post.alarms["", "cabinet"]
+    assert (alarm.state, alarm.trade, alarm.commune) == ("unacked_active", "trial", None)
+    says.post.run(11)
+    says(Clear(asset=NONE, code="cabinet"))
+    assert says.post.alarms["", "cabinet"].state == "returned_unacked"
+    says(Raise(asset=NONE, code="link_cut"))
+    assert ("", "link_cut") not in says.post.alarms
+    assert "is for assets of kind" in says.post.faults[-1]
 
 
 LAMPS = [f"L{i + 1:04}" for i in range(30)]
