@@ -23,9 +23,14 @@ RIGHT = "four words in a row"
 
 
 @cache
-def _reception() -> Reception:
+def _known() -> tuple[Passwords, People]:
     passwords = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    people = People(accounts=(Account("anna", "Anna", passwords.hash(RIGHT)),))
+    return passwords, People(accounts=(Account("anna", "Anna", passwords.hash(RIGHT)),))
+
+
+def _reception() -> Reception:
+    """A fresh one: after some wrong passwords of earlier inputs it would make Anna wait."""
+    passwords, people = _known()
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
     return Reception(lambda: people, key, 900, 3600, passwords)
 
