@@ -10,6 +10,7 @@ import io
 import json
 import tomllib
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -204,11 +205,18 @@ def pack_assets(assets: Assets) -> bytes:
             "gateways": assets.gateways,
             "columns": {name: getattr(assets, name).tobytes() for name in Assets.COLUMNS},
             "attributes": {
-                kind: {name: np.asarray(values).tolist() for name, values in of.items()}
+                kind: {name: _plain(values) for name, values in of.items()}
                 for kind, of in assets.attributes.items()
             },
         }
     )
+
+
+def _plain(values: Sequence[Any] | np.ndarray) -> list[Any]:
+    """Attributes without numpy's own types; some are lists themselves, of any length."""
+    if isinstance(values, np.ndarray):
+        return list(values.tolist())
+    return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
 def load(folder: Path) -> City:

@@ -1,0 +1,54 @@
+"""What nobody said and is seen all the same: what lasts too long, what is over, what is to be shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ondijon import NONE, Clear, Now, Proposal, Publish, Raise
+from plugins.coordination import board, rows
+from plugins.coordination.hearing import mission
+from plugins.coordination.place import Place
+from plugins.coordination.state import State
+
+#: Each row of a view is shown again within so many seconds: whoever came after a restart sees it too.
+AGAIN_S = 60
+
+
+def watch(place: Place, state: State, now: Now) -> Iterator[Proposal]:
+    """One second of looking after the board."""
+    settings = place.settings
+    for key in board.forget(state, now, settings.kept_s):
+        yield Publish(view="coordination.job", key=key, row=None)
+    for key, visit in board.overdue(state, now, settings.overdue_s):
+        for team in visit.teams:
+            yield Raise(asset=place.team[team], code="visit_overdue", data={"site": key})
+    busy = {team for visit in state.visits.values() if visit.overdue for team in visit.teams}
+    yield from (
+        Clear(asset=asset, code="visit_overdue") for team, asset in place.team.items() if team not in busy
+    )
+    waited = state.asked_mono and now.mono - state.asked_mono > settings.plan_s * 1e6
+    yield _alarm("plan_late", int(bool(waited)))
+    yield _alarm("jobs_left_out", sum(job.state == "left_out" for job in state.jobs.values()))
+    yield _alarm("jobs_held", sum(job.state == "held" for job in state.jobs.values()))
+    yield Publish(view="coordination.board", key="city", row=rows.board(state, len(place.team)))
+    yield from _again(place, state)
+
+
+def _alarm(code: str, count: int) -> Raise | Clear:
+    return Raise(asset=NONE, code=code, data={"count": count}) if count else Clear(asset=NONE, code=code)
+
+
+def _again(place: Place, state: State) -> Iterator[Proposal]:
+    """A share of the rows, one after the other."""
+    show: list[Callable[[], Publish]] = [
+        *(lambda key=key: _job(state, key) for key in state.jobs),  # type: ignore[misc]
+        *(lambda team=team: mission(place, state, team) for team in place.team),  # type: ignore[misc]
+    ]
+    for each in show[state.turn :: AGAIN_S]:
+        yield each()
+    state.turn = (state.turn + 1) % AGAIN_S
+
+
+def _job(state: State, key: str) -> Publish:
+    job = state.jobs[key]
+    return Publish(view="coordination.job", key=key, row=rows.job(job), asset=job.asset)
