@@ -58,6 +58,26 @@ class IncidentSuggested(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority = 2
 
 
+class SignNoted(msgspec.Struct, frozen=True, kw_only=True):
+    """Something seen or heard at the event's place that may be part of a case, together with what others saw.
+
+    ``topic`` says what, as trade.what; ``category`` what who reports it believes it is about, where they say so.
+    """
+
+    topic: Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9_]+\.[a-z0-9_]+\Z", max_length=80)]
+    title: Text
+    category: str = ""
+
+
+class UnitWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit with all ``skills`` goes to the event's place at once: who has some sends the one that is there first."""
+
+    skills: tuple[str, ...]
+    title: Text
+    priority: Priority = 2
+    incident: str = ""
+
+
 class ClosureDeclared(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody drives the street sections ``edges`` from ``from_utc`` until ``until_utc`` (µs, 0: until it is lifted).
 
@@ -127,6 +147,7 @@ ANSWERED, EXPIRED = "post.request.answered", "post.request.expired"
 WITHIN_S = {
     "post.job.wanted": 60.0,
     "post.incident.suggested": 30.0,
+    "post.unit.wanted": 30.0,
     "post.corridor.wanted": 15.0,
     "post.light.wanted": 15.0,
     "post.look.wanted": 15.0,
@@ -143,6 +164,8 @@ SHARED = (
     _kind("post.job.wanted", JobWanted, "Travail demandé", "Job wanted"),
     _kind("post.job.withdrawn", JobWithdrawn, "Travail annulé", "Job withdrawn"),
     _kind("post.incident.suggested", IncidentSuggested, "Incident proposé", "Incident suggested"),
+    _kind("post.sign.noted", SignNoted, "Signe relevé", "Sign noted"),
+    _kind("post.unit.wanted", UnitWanted, "Unité demandée", "Unit wanted"),
     _kind("post.closure.declared", ClosureDeclared, "Fermeture de voie", "Closure declared"),
     _kind("post.corridor.wanted", CorridorWanted, "Couloir de priorité demandé", "Corridor wanted"),
     _kind("post.light.wanted", LightWanted, "Éclairage demandé", "Light wanted"),

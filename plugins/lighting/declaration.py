@@ -17,6 +17,7 @@ from ondijon import (
     Text,
     Verb,
     View,
+    requests,
 )
 from plugins.lighting.schedule import CALENDAR
 from plugins.lighting.settings import LEASE_MAX_S, Calendar, Settings
@@ -244,7 +245,7 @@ DECLARATION = Declaration(
     ticks={"calendar": 10.0, "dim": 0.2, "energy": 5.0, "faults": 10.0},
     # Only what must be noticed at once comes in batches; power and heartbeats are looked up in the table.
     reads=Reads(
-        events={"post.programme.changed": ProgrammeChanged},
+        events={"post.programme.changed": ProgrammeChanged, "post.light.wanted": requests.LightWanted},
         metrics=("presence_sensor.presence", "cabinet.energy"),
     ),
     assets=ASSETS,

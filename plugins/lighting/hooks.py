@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ondijon import Batch, City, Declaration, Event, Imagined, Now, Proposal, Publish, TableView, hookimpl
-from plugins.lighting import energy, faults, imagined, park, presence, schedule, service, summary
+from plugins.lighting import energy, faults, imagined, park, presence, schedule, service, summary, wishes
 from plugins.lighting.declaration import DECLARATION
 from plugins.lighting.park import Park
 from plugins.lighting.settings import Settings
@@ -44,9 +44,17 @@ def migrate(state: Mapping[str, Any], version: int) -> Mapping[str, Any]:
 
 @hookimpl
 def on_events(now: Now, events: Sequence[Event], fixed: Park, state: State) -> Iterable[Proposal]:
-    """Persons have set a calendar: the devices follow it from now on, and so does all that is reckoned of them."""
-    schedule.approve(fixed, state, [event.data for event in events])
-    return schedule.follow(fixed, state, now)
+    """Persons have set a calendar: the devices follow it from now on, and so does all that is reckoned of them.
+
+    Or another trade wants light somewhere.
+    """
+    changed = [event.data for event in events if event.kind == "post.programme.changed"]
+    if changed:
+        schedule.approve(fixed, state, changed)
+    wanted = [event for event in events if event.kind == "post.light.wanted"]
+    answers = [answer for event in wanted for answer in wishes.hear(fixed, state, now, event)]
+    wishes.follow(fixed, state, now)
+    return [*schedule.follow(fixed, state, now), *answers]
 
 
 @hookimpl
@@ -68,6 +76,7 @@ def on_tick(now: Now, name: str, table: TableView, fixed: Park, state: State) ->
     if name == "calendar":
         changes = schedule.follow(fixed, state, now)
         presence.guard(fixed, state, faults.silent_sensors(fixed, table))
+        wishes.follow(fixed, state, now)
         return changes
     if name == "energy":
         energy.accrue(fixed, state, now)

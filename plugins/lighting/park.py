@@ -22,14 +22,16 @@ class Lamps:
 
     ``asset`` u32 ascending; ``position`` u32[all assets] leads back (NONE: not a lamp). ``cabinet`` u32
     positions (the number of cabinets: none feeds it); ``commune`` u16 (the number of communes: it lies in none);
-    ``power_w``, ``old_power_w``, ``old_hours``, ``illuminance_lx`` f64; ``floor_pct`` u8; ``conflict``,
-    ``in_service`` bool.
+    ``x``, ``y`` f64 metres of the city's plane; ``power_w``, ``old_power_w``, ``old_hours``, ``illuminance_lx`` f64;
+    ``floor_pct`` u8; ``conflict``, ``in_service`` bool.
     """
 
     asset: np.ndarray
     position: np.ndarray
     cabinet: np.ndarray
     commune: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
     power_w: np.ndarray
     old_power_w: np.ndarray
     old_hours: np.ndarray
@@ -84,6 +86,7 @@ class Park:
     ``steady_w`` as in ``energy``.
     """
 
+    city: City
     settings: Settings
     place: calendar.Place
     communes: tuple[str, ...]
@@ -105,6 +108,7 @@ def build(city: City, settings: Settings) -> Park:
     yearly = energy.year(lamps, nights, settings.energy)
     cabinets = _cabinets(city, lamps)
     return Park(
+        city=city,
         settings=settings,
         place=place,
         communes=tuple(city.communes.names),
@@ -129,11 +133,14 @@ def _lamps(city: City, settings: Settings) -> Lamps:
     lux = {
         name: classes.illuminance_lx(name, settings.energy.luminance_coefficient) for name in set(installed)
     }
+    x, y = city.project(assets.lon[asset], assets.lat[asset])
     return Lamps(
         asset=asset,
         position=_position(asset, len(assets)),
         cabinet=np.where(cabinet == NONE, len(cabinets), cabinet).astype(np.uint32),
         commune=np.minimum(assets.commune[asset], len(city.communes.names)),
+        x=x,
+        y=y,
         power_w=_attribute(city, "lamp", "power_w", np.float64),
         old_power_w=_attribute(city, "lamp", "old_power_w", np.float64),
         old_hours=_attribute(city, "lamp", "old_hours", np.float64),

@@ -58,6 +58,16 @@ class People(msgspec.Struct):
     leases: int
 
 
+class Wish(msgspec.Struct, frozen=True):
+    """Light that another trade wants: at least ``level_pct`` within ``radius_m`` of a place (m) until ``until`` (mono µs)."""
+
+    x: float
+    y: float
+    radius_m: float
+    level_pct: int
+    until: int
+
+
 class Health(msgspec.Struct):
     """What is being watched. ``moved_utc`` i64[lamps] µs: when a lamp was last off its programme's level.
 
@@ -103,6 +113,8 @@ class State(msgspec.Struct):
     people: People
     health: Health
     ledger: Ledger
+    #: By the seq of the request, as text.
+    wishes: dict[str, Wish] = {}
 
 
 def fresh(park: Park) -> State:
