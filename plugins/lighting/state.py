@@ -59,7 +59,7 @@ class People(msgspec.Struct):
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """Light that another trade wants: at least ``level_pct`` within ``radius_m`` of a place (m) until ``until`` (mono µs)."""
+    """Light that another trade wants: ``level_pct`` at least, within ``radius_m`` metres, until ``until`` (mono µs)."""
 
     x: float
     y: float
