@@ -263,7 +263,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         axis.set_title(f"{count} jobs a day")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("% of single-trade teams")
-    axes[0][0].legend(frameon=False, fontsize=8, loc="lower left")
+    axes[0][0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.tight_layout()
     figure.savefig(path)
 

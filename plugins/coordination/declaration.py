@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from ondijon import AlarmKind, AssetKind, Declaration, EventKind, Metric, Reads, Text, View, requests
+from ondijon import (
+    AlarmKind,
+    AssetKind,
+    Declaration,
+    EventKind,
+    Metric,
+    Reads,
+    Retention,
+    Text,
+    View,
+    requests,
+)
 from plugins.coordination.settings import Settings
 from plugins.coordination.state import State
 from plugins.coordination.vocabulary import (
+    ActRefused,
     BoardRow,
+    EntryNoted,
+    IncidentActed,
+    IncidentChanged,
+    IncidentReported,
+    IncidentRow,
     JobChanged,
     JobRow,
     MissionPlanned,
     MissionRow,
     PlanMade,
+    RequestExpired,
     SiteChanged,
+    StepAnswered,
     Team,
     TeamChanged,
     VisitBegun,
@@ -62,7 +81,66 @@ EVENTS = (
     ),
 )
 
+NOTES = "coordination.words"
+
+EVENTS += (
+    EventKind(
+        name="coordination.incident.reported",
+        data=IncidentReported,
+        from_persons=True,
+        personal={"words": NOTES, "concerns": NOTES},
+        subject="concerns",
+        text=Text(fr="Cas ouvert par une personne", en="Case opened by a person"),
+    ),
+    EventKind(
+        name="coordination.incident.acted",
+        data=IncidentActed,
+        from_persons=True,
+        personal={"words": NOTES, "concerns": NOTES},
+        subject="concerns",
+        text=Text(fr="Action sur un cas", en="Act on a case"),
+    ),
+    EventKind(
+        name="coordination.step.answered",
+        data=StepAnswered,
+        from_persons=True,
+        personal={"words": NOTES, "concerns": NOTES},
+        subject="concerns",
+        text=Text(fr="Réponse à une étape", en="Step answered"),
+    ),
+    EventKind(
+        name="coordination.act.refused", data=ActRefused, text=Text(fr="Action refusée", en="Act refused")
+    ),
+    EventKind(
+        name="coordination.incident.changed",
+        data=IncidentChanged,
+        text=Text(fr="Suivi de cas", en="Case changed"),
+    ),
+    EventKind(
+        name="coordination.entry.noted", data=EntryNoted, text=Text(fr="Main courante", en="Shift log")
+    ),
+)
+
+RETENTION = (
+    Retention(
+        name=NOTES,
+        days=365,
+        basis="CSI art. L251-1 ff., main courante: public task, a year",
+        text=Text(fr="Écrits de la main courante", en="Words of the shift log"),
+    ),
+)
+
 ALARMS = (
+    AlarmKind(
+        code="cases_unattended",
+        priority=1,
+        text=Text(fr="Cas que personne n'a pris", en="Cases that nobody has taken"),
+    ),
+    AlarmKind(
+        code="steps_late",
+        priority=2,
+        text=Text(fr="Étapes de fiche en retard", en="Steps of procedures are late"),
+    ),
     AlarmKind(
         code="plan_late",
         priority=2,
@@ -87,6 +165,7 @@ ALARMS = (
 )
 
 VIEWS = (
+    View(name="coordination.incident", row=IncidentRow),
     View(name="coordination.job", row=JobRow),
     View(name="coordination.mission", row=MissionRow),
     View(name="coordination.board", row=BoardRow),
@@ -107,6 +186,16 @@ DECLARATION = Declaration(
             "coordination.team.changed": TeamChanged,
             "tours.mission.planned": MissionPlanned,
             "tours.plan.made": PlanMade,
+            "coordination.incident.reported": IncidentReported,
+            "coordination.incident.acted": IncidentActed,
+            "coordination.step.answered": StepAnswered,
+            "post.incident.suggested": requests.IncidentSuggested,
+            "post.unit.wanted": requests.UnitWanted,
+            "post.corridor.wanted": requests.CorridorWanted,
+            "post.light.wanted": requests.LightWanted,
+            "post.look.wanted": requests.LookWanted,
+            "post.request.answered": requests.RequestAnswered,
+            "post.request.expired": RequestExpired,
         },
     ),
     assets=ASSETS,
@@ -114,4 +203,5 @@ DECLARATION = Declaration(
     events=EVENTS,
     alarms=ALARMS,
     views=VIEWS,
+    retention=RETENTION,
 )

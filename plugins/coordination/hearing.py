@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ondijon import Event, Now, Proposal, Publish, requests
-from plugins.coordination import rows
+from plugins.coordination import rows, texts
 from plugins.coordination.board import Board
+from plugins.coordination.cases import Cases
+from plugins.coordination.incident import Incident
 from plugins.coordination.place import Place
 from plugins.coordination.state import State
-from plugins.coordination.vocabulary import MissionPlanned, PlanMade, TeamChanged, VisitBegun, VisitEnded
+from plugins.coordination.vocabulary import (
+    IncidentActed,
+    IncidentReported,
+    MissionPlanned,
+    PlanMade,
+    RequestExpired,
+    StepAnswered,
+    TeamChanged,
+    VisitBegun,
+    VisitEnded,
+)
 
 
 def hear(place: Place, state: State, now: Now, events: Sequence[Event]) -> list[Proposal]:
     """Take note of events in their order; what is to be said and shown of it."""
     jobs, missions = dict(state.jobs), dict(state.missions)
     visits, off = dict(state.visits), set(state.off)
-    board = Board(place, state, now)
+    incidents = dict(state.incidents)
+    board, cases = Board(place, state, now), Cases(place, state, now)
     for event in events:
         _hear(place, state, board, event)
-    said = board.finish()
+        _hear_cases(cases, event)
+    said = [*board.finish(), *cases.said]
+    said += shown(place, state, now, incidents)
     said += [
         Publish(view="coordination.job", key=key, row=rows.job(job), asset=job.asset)
         for key, job in state.jobs.items()
@@ -33,6 +48,21 @@ def hear(place: Place, state: State, now: Now, events: Sequence[Event]) -> list[
     changed |= off ^ state.off
     said += [mission(place, state, team) for team in sorted(changed)]
     return said
+
+
+def shown(place: Place, state: State, now: Now, before: Mapping[str, Incident]) -> list[Publish]:
+    """The cases that are otherwise than ``before``."""
+    return [
+        case(place, state, now, key) for key, each in state.incidents.items() if before.get(key) is not each
+    ]
+
+
+def case(place: Place, state: State, now: Now, key: str) -> Publish:
+    """A case at a glance."""
+    each = state.incidents[key]
+    # What it is about decides who sees it: its first asset, where it has one.
+    asset = next(iter(each.assets), None)
+    return Publish(view="coordination.incident", key=key, row=rows.incident(place, now, each), asset=asset)
 
 
 def mission(place: Place, state: State, team: str) -> Publish:
@@ -59,3 +89,21 @@ def _hear(place: Place, state: State, board: Board, event: Event) -> None:
             board.visit_ended(team, site, undone)
         case TeamChanged(duty) if team in place.team:
             (state.off.discard if duty else state.off.add)(team)
+
+
+def _hear_cases(cases: Cases, event: Event) -> None:
+    match event.data:
+        case requests.IncidentSuggested() as said:
+            cases.suggested(event, said)
+        case IncidentReported() as said:
+            cases.reported(event, said)
+        case IncidentActed() as said:
+            cases.acted(event, said)
+        case StepAnswered() as said:
+            cases.answered(event, said)
+        case requests.RequestAnswered() as said:
+            cases.replied(event, said.request, said.answer, said.reason, said.by)
+        case RequestExpired(request):
+            cases.replied(event, request, "expired", "", ())
+        case _ if event.kind in texts.REQUESTS:
+            cases.asks(event)

@@ -6,18 +6,55 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ondijon import City, Event
+from ondijon import City, Event, Text
+from plugins.coordination import procedure
+from plugins.coordination.procedure import Procedure
 from plugins.coordination.settings import Settings
+
+#: Cameras that a case names, and how far they may be (m).
+CAMERAS, CAMERA_M = 3, 300.0
 
 
 @dataclass(frozen=True)
 class Place:
-    """The city, and its teams: ``team`` maps a team's id to its asset, ``skills`` to what it can do."""
+    """The city, and its teams: ``team`` maps a team's id to its asset, ``skills`` to what it can do.
+
+    ``procedures`` by category of case, ``named`` by their own name.
+    """
 
     city: City
     settings: Settings
     team: dict[str, int]
     skills: dict[str, frozenset[str]]
+    procedures: dict[str, Procedure]
+    named: dict[str, Procedure]
+
+    def procedure(self, name: str) -> Procedure | None:
+        """A procedure by its name."""
+        return self.named.get(name)
+
+    def case(self, category: str) -> tuple[Text, int]:
+        """What cases of a category are called, and how urgent they are."""
+        known = self.procedures.get(category)
+        return (known.title if known else Text(category, category)), 2
+
+    def name(self, id: str) -> str:
+        """What people call an asset; the id itself where it is none."""
+        index = self.city.assets.index.get(id)
+        return id if index is None else self.city.assets.names[index]
+
+    def cameras_near(self, at: tuple[float, float] | None) -> tuple[str, ...]:
+        """The ids of the nearest cameras in service."""
+        assets = self.city.assets
+        camera = assets.of_kind("camera")
+        camera = camera[assets.in_service()[camera]]
+        if at is None or not len(camera):
+            return ()
+        x, y = self.city.project(assets.lon[camera], assets.lat[camera])
+        here = self.plane(*at)
+        distance = np.hypot(x - here[0], y - here[1])
+        order = np.argsort(distance, kind="stable")[:CAMERAS]
+        return tuple(assets.ids[camera[i]] for i in order.tolist() if distance[i] <= CAMERA_M)
 
     def of(self, event: Event) -> tuple[float, float] | None:
         """Where an event is, in degrees: its position, or else its asset's."""
@@ -40,4 +77,12 @@ def build(city: City, settings: Settings) -> Place:
     kept = city.assets.attributes.get("team", {})
     ids = [city.assets.ids[i] for i in asset]
     skills = dict(zip(ids, map(frozenset, kept.get("skills", ())), strict=True))
-    return Place(city, settings, dict(zip(ids, asset, strict=True)), skills)
+    procedures = (*settings.procedures, *procedure.delivered())
+    return Place(
+        city=city,
+        settings=settings,
+        team=dict(zip(ids, asset, strict=True)),
+        skills=skills,
+        procedures=procedure.by_category(settings.procedures, procedure.delivered()),
+        named={each.name: each for each in reversed(procedures)},
+    )

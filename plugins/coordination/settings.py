@@ -6,14 +6,24 @@ from typing import Annotated
 
 import msgspec
 
+from plugins.coordination.procedure import Procedure
+
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nobody took a case of priority 1, 2, 3 for ``after_s``: ``to`` watches it from then on."""
+
+    after_s: tuple[Seconds, Seconds, Seconds]
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``setup_s``: what a site takes before work begins. ``due_s``: by when a job of priority 1, 2, 3 is to be done,
     if the asking trade does not say. ``tries``: visits after which a job that is not done is held. ``again_s``: not
     before then is it tried again. ``plan_s``: without a plan for so long, an alarm. ``overdue_s``: a visit that lasts
-    so much longer than planned is one too. ``kept_s``: jobs that are done stay on the board for so long.
+    so much longer than planned is one too. ``kept_s``: what is over stays in sight for so long. ``escalation`` in the
+    order of its levels; ``procedures`` of the city's own, before those that were delivered.
     """
 
     setup_s: Annotated[int, msgspec.Meta(ge=0, le=7200)] = 600
@@ -23,3 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     plan_s: Annotated[float, msgspec.Meta(ge=5)] = 60.0
     overdue_s: Seconds = 1800.0
     kept_s: Seconds = 8 * 3600.0
+    escalation: tuple[Escalation, ...] = (
+        Escalation(after_s=(60.0, 300.0, 1800.0), to="chef de salle"),
+        Escalation(after_s=(180.0, 900.0, 7200.0), to="cadre d'astreinte"),
+    )
+    procedures: tuple[Procedure, ...] = ()

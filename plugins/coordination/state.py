@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ondijon import Text
+from plugins.coordination.incident import Incident
 from plugins.coordination.sites import Job, Site
 from plugins.coordination.vocabulary import JobState, PlannedStop
 
@@ -44,8 +45,27 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     overdue: bool = False
 
 
+class Issued(msgspec.Struct, frozen=True):
+    """A request that a ``step`` of a case makes in this step of the post: it has no number yet."""
+
+    incident: str
+    kind: str
+    step: str
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request of a case that waits for its answer."""
+
+    incident: str
+    kind: str
+    title: Text | None
+    step: str
+
+
 class State(msgspec.Struct):
     """Jobs by key, sites that wait for a visit, visits under way by site, missions by team; teams that are off duty.
+
+    Cases by key, ``number`` of them so far, and their requests: ``issued`` just now, and ``asked`` by seq, as text.
 
     ``plan``: the last one that was told, and ``asked_mono`` µs: since when one is wanted (0: none is). ``turn`` goes
     through the rows of views, so that each is shown again now and then.
@@ -56,6 +76,10 @@ class State(msgspec.Struct):
     visits: dict[str, Visit] = {}
     missions: dict[str, tuple[PlannedStop, ...]] = {}
     off: set[str] = set()
+    incidents: dict[str, Incident] = {}
+    number: int = 0
+    issued: list[Issued] = []
+    asked: dict[str, Asked] = {}
     plan: int = 0
     asked_mono: int = 0
     done: int = 0

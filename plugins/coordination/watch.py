@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from ondijon import NONE, Clear, Now, Proposal, Publish, Raise
 from plugins.coordination import board, rows
-from plugins.coordination.hearing import mission
+from plugins.coordination.cases import Cases, forget
+from plugins.coordination.hearing import case, mission, shown
 from plugins.coordination.place import Place
 from plugins.coordination.state import State
 
@@ -26,22 +27,36 @@ def watch(place: Place, state: State, now: Now) -> Iterator[Proposal]:
     yield from (
         Clear(asset=asset, code="visit_overdue") for team, asset in place.team.items() if team not in busy
     )
+    before = dict(state.incidents)
+    cases = Cases(place, state, now)
+    cases.look_after()
+    yield from cases.said
+    for key in forget(state, now, settings.kept_s):
+        yield Publish(view="coordination.incident", key=key, row=None)
+    yield from shown(place, state, now, before)
     waited = state.asked_mono and now.mono - state.asked_mono > settings.plan_s * 1e6
     yield _alarm("plan_late", int(bool(waited)))
     yield _alarm("jobs_left_out", sum(job.state == "left_out" for job in state.jobs.values()))
+    yield _alarm(
+        "cases_unattended", sum(each.level > 0 and each.state == "new" for each in state.incidents.values())
+    )
+    yield _alarm(
+        "steps_late", sum(each.run is not None and each.run.late for each in state.incidents.values())
+    )
     yield _alarm("jobs_held", sum(job.state == "held" for job in state.jobs.values()))
     yield Publish(view="coordination.board", key="city", row=rows.board(state, len(place.team)))
-    yield from _again(place, state)
+    yield from _again(place, state, now)
 
 
 def _alarm(code: str, count: int) -> Raise | Clear:
     return Raise(asset=NONE, code=code, data={"count": count}) if count else Clear(asset=NONE, code=code)
 
 
-def _again(place: Place, state: State) -> Iterator[Proposal]:
+def _again(place: Place, state: State, now: Now) -> Iterator[Proposal]:
     """A share of the rows, one after the other."""
     show: list[Callable[[], Publish]] = [
         *(lambda key=key: _job(state, key) for key in state.jobs),  # type: ignore[misc]
+        *(lambda key=key: case(place, state, now, key) for key in state.incidents),  # type: ignore[misc]
         *(lambda team=team: mission(place, state, team) for team in place.team),  # type: ignore[misc]
     ]
     for each in show[state.turn :: AGAIN_S]:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from click.testing import CliRunner
@@ -46,6 +46,7 @@ from core import (
 )
 from core import plugins as plugin_host
 from core._fast.ingest import COUNTERS_NAMES
+from core.declaration import Text
 from core.event import CHAIN_MAX
 from ondijon.testing import City, Post
 from tests.docs.pages import (
@@ -84,15 +85,23 @@ def settings_struct(path: str) -> type[msgspec.Struct]:
 def field_struct(struct: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
     """The Struct of a field, also where the field holds many."""
     (found,) = (field.type for field in msgspec.structs.fields(struct) if field.encode_name == name)
-    return get_args(found)[0] if get_origin(found) is tuple else found  # type: ignore[no-any-return]
+    return one_of(found)  # type: ignore[no-any-return]
+
+
+def one_of(type_: Any) -> Any:
+    """The type of a field, or of each value where it holds many."""
+    if get_origin(type_) is Annotated:
+        return one_of(get_args(type_)[0])
+    return get_args(type_)[0] if get_origin(type_) is tuple else type_
 
 
 def nested(path: str, struct: type[msgspec.Struct]) -> Iterator[str]:
     """The path of a table and of every table within it."""
     yield path
     for field in msgspec.structs.fields(struct):
-        inner = get_args(field.type)[0] if get_origin(field.type) is tuple else field.type
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+        inner = one_of(field.type)
+        # A text in two languages is one value.
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and inner is not Text:
             yield from nested(f"{path}.{field.encode_name}", inner)
 
 

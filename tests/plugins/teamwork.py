@@ -67,14 +67,19 @@ class Teamwork:
     """A post with teams: E1 and E2 do lamps and roads, E3 greenery; a trade asks, tours plan, coordination follows."""
 
     def __init__(
-        self, *, plugins: Iterable[str] = ("coordination", "tours"), shift: str = DAY, **given: Any
+        self,
+        *,
+        plugins: Iterable[str] = ("coordination", "tours"),
+        shift: str = DAY,
+        city: City | None = None,
+        **given: Any,
     ) -> None:
         teams = {
             "E1": Team(["lamp", "road"], shift),
             "E2": Team(["lamp", "road"], shift),
             "E3": Team(["green"], shift),
         }
-        city = City.small().having("team", teams)
+        city = (city or City.small()).having("team", teams)
         self.says: list[Proposal] = []
         self.post = Post(city, [asker(self.says), *plugins], **({"reload": True} | given))
 
