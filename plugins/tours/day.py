@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ondijon import NONE, Now, TableView
+from ondijon import NONE, Now, TableView, whereabouts
 from ondijon.streets import Places
 from ondijon.travel import Travel
 from plugins.tours import greedy, solver
-from plugins.tours.crews import JUMP_M_S, OFF_STREET_M, Crews
+from plugins.tours.crews import Crews
 from plugins.tours.explain import explained
 from plugins.tours.problem import Plan, Problem, Task, Team, wrong
 from plugins.tours.replan import cost_s, replan
@@ -35,29 +35,9 @@ class Made:
     anew: bool
 
 
-def locate(crews: Crews, state: State, now: Now, table: TableView) -> None:
-    """Take note of where teams are. What is off the map, or could not be reached since, is counted, not believed."""
-    lon, lat = table.column("team.lon"), table.column("team.lat")
-    time = np.minimum(lon.time, lat.time)
-    fresh = np.flatnonzero(lon.valid & lat.valid & ~lon.stale & ~lat.stale & (time > state.seen))
-    if not len(fresh):
-        return
-    places = crews.street_map.nearest(lon.value[fresh], lat.value[fresh], within_m=OFF_STREET_M)
-    x, y = crews.city.project(lon.value[fresh], lat.value[fresh])
-    on_map = places.edge != NONE
-    before = state.edge[fresh] != NONE
-    was_lon, was_lat = crews.street_map.point_at(
-        np.where(before, state.edge[fresh], 0), state.offset_m[fresh]
-    )
-    was_x, was_y = crews.city.project(was_lon, was_lat)
-    since_s = np.maximum((time[fresh] - state.seen[fresh]) / SECOND, 1.0)
-    reached = (np.hypot(x - was_x, y - was_y) <= JUMP_M_S * since_s + OFF_STREET_M) | (state.seen[fresh] == 0)
-    # Who was wrong once cannot stay so for ever: after five minutes any place is believed again.
-    good = on_map & (reached | ~before | (since_s > 300))
-    state.jumps += int((~good).sum())
-    taken = fresh[good]
-    state.edge[taken], state.offset_m[taken] = places.edge[good], places.offset_m[good]
-    state.seen[taken] = time[taken]
+def locate(crews: Crews, state: State, table: TableView) -> None:
+    """Take note of where teams are."""
+    whereabouts.locate(crews.street_map, state.where, table, "team.lon", "team.lat")
 
 
 def problem(crews: Crews, state: State, now: Now) -> Problem:
@@ -83,13 +63,13 @@ def _places(
     at = [busy.get(crews.ids[i]) for i in teams]
     edge = [
         *(site.edge for site in sites.values()),
-        *(int(state.edge[i]) if site is None else site.edge for i, site in zip(teams, at, strict=True)),
+        *(int(state.where.edge[i]) if site is None else site.edge for i, site in zip(teams, at, strict=True)),
         *crews.home.edge[teams].tolist(),
     ]
     offset = [
         *(site.offset_m for site in sites.values()),
         *(
-            float(state.offset_m[i]) if site is None else site.offset_m
+            float(state.where.offset_m[i]) if site is None else site.offset_m
             for i, site in zip(teams, at, strict=True)
         ),
         *crews.home.offset_m[teams].tolist(),
@@ -123,7 +103,7 @@ def _task(key: str, site: Site, place: int, now: Now) -> Task:
 
 
 def _team(crews: Crews, i: int, place: int, home: int, busy: Site | None, now: Now) -> Team:
-    start, stop = crews.duty(i, now.utc)
+    start, stop = crews.shifts.duty(i, now.utc)
     free = max(start, now.utc, busy.until_utc if busy else 0)
     return Team(
         key=crews.ids[i],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ondijon import NONE, Event
-from plugins.tours.crews import OFF_STREET_M, Crews
+from ondijon.whereabouts import OFF_STREET_M
+from plugins.tours.crews import Crews
 from plugins.tours.state import Closure, Site, State
 from plugins.tours.vocabulary import ClosureDeclared, SiteChanged, TeamChanged
 

@@ -44,7 +44,7 @@ def on_tick(
 ) -> Iterable[Proposal] | None:
     """Plan where something changed, or where the day is to be planned anew; say only what is different."""
     team, settings = fixed
-    day.locate(team, state, now, table)
+    day.locate(team, state, table)
     if not state.changed and now.mono < state.anew_mono + int(settings.anew_s * day.SECOND):
         return None
     return _plan(now, team, settings, state)

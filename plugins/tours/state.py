@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-import numpy as np
 
+from ondijon import whereabouts
+from ondijon.whereabouts import Whereabouts
 from plugins.tours.crews import Crews
 from plugins.tours.vocabulary import PlannedStop
 
@@ -33,15 +34,11 @@ class Closure(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """Sites by name, closures by trade and name, teams that are off duty, and the ``missions`` in force, by team.
-
-    ``edge`` u32[teams] and ``offset_m`` f64[teams]: where each team was seen last on a street, at ``seen`` i64[teams]
-    µs (0: never). ``jumps`` counts positions that cannot be. ``changed``: something asks for another plan.
+    """Where teams are; sites by name, closures by trade and name, teams that are off duty, and the ``missions`` in
+    force, by team. ``changed``: something asks for another plan.
     """
 
-    edge: np.ndarray
-    offset_m: np.ndarray
-    seen: np.ndarray
+    where: Whereabouts
     sites: dict[str, Site] = {}
     closures: dict[str, Closure] = {}
     off: set[str] = set()
@@ -50,15 +47,11 @@ class State(msgspec.Struct):
     plan: int = 0
     anew_mono: int = 0
     changed: bool = True
-    jumps: int = 0
 
 
 def fitted(crews: Crews, before: State | None) -> State:
-    """The state to begin with, or the one there was, for the teams that are there now. Teams are only ever added."""
-    n = len(crews.ids)
-    state = before or State(np.empty(0, np.uint32), np.empty(0), np.empty(0, np.int64))
-    new = slice(len(state.edge), n)
-    state.edge = np.append(state.edge, crews.home.edge[new]).astype(np.uint32)
-    state.offset_m = np.append(state.offset_m, crews.home.offset_m[new])
-    state.seen = np.append(state.seen, np.zeros(n - len(state.seen), np.int64))
-    return state
+    """The state to begin with, or the one there was, for the teams that are there now."""
+    if before is None:
+        return State(whereabouts.fitted(crews.home, None))
+    before.where = whereabouts.fitted(crews.home, before.where)
+    return before

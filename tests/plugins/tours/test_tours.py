@@ -6,10 +6,7 @@ import datetime
 
 import pytest
 
-from ondijon.testing import City
-from plugins.coordination.vocabulary import Team
-from plugins.tours import crews
-from tests.plugins.teamwork import DAY, Teamwork
+from tests.plugins.teamwork import Teamwork
 
 
 def at(teamwork: Teamwork, team: str, x: float, north_m: float = 0.0) -> None:
@@ -31,7 +28,7 @@ def where(teamwork: Teamwork, team: str) -> float:
         .tolist()
         .index(teamwork.post.kernel.city.assets.index[team])
     )
-    return float(300 * state(teamwork).edge[i] + state(teamwork).offset_m[i])
+    return float(300 * state(teamwork).where.edge[i] + state(teamwork).where.offset_m[i])
 
 
 def test_the_nearer_team_goes_and_says_what_the_other_would_have_cost(teamwork: Teamwork) -> None:
@@ -57,7 +54,7 @@ def test_a_position_off_the_map_is_counted_and_not_believed(
     at(teamwork, "E1", 450)
     at(teamwork, "E1", x, north_m)
     assert where(teamwork, "E1") == pytest.approx(450, abs=1)
-    assert state(teamwork).jumps == 1
+    assert state(teamwork).where.refused == 1
 
 
 def test_a_position_that_jumps_is_believed_only_when_it_stays(teamwork: Teamwork) -> None:
@@ -86,31 +83,6 @@ def test_a_plan_says_what_is_late(teamwork: Teamwork) -> None:
     teamwork.wants("a", latest_utc=teamwork.post.utc + 60_000_000)
     teamwork.run()
     assert teamwork.post.events_of("tours.plan.made")[-1].data.late == ("asker/a",)
-
-
-def shift_of(text: str, at: str) -> tuple[str, str]:
-    city = City.small().having("team", {"T": Team(["lamp"], text)})
-    utc = int(datetime.datetime.fromisoformat(at).timestamp() * 1e6)
-    zone = crews.build(city).zone
-    return tuple(
-        datetime.datetime.fromtimestamp(each / 1e6, zone).strftime("%d %H:%M")
-        for each in crews.build(city).duty(0, utc)
-    )
-
-
-@pytest.mark.parametrize(
-    ("shift", "now", "expected"),
-    [
-        ("07:00-15:00", "2026-01-15T06:00+01:00", ("15 07:00", "15 15:00")),
-        ("07:00-15:00", "2026-01-15T10:00+01:00", ("15 07:00", "15 15:00")),
-        ("07:00-15:00", "2026-01-15T15:00+01:00", ("16 07:00", "16 15:00")),
-        ("22:00-06:00", "2026-01-15T02:00+01:00", ("14 22:00", "15 06:00")),
-        ("22:00-06:00", "2026-10-24T23:00+02:00", ("24 22:00", "25 06:00")),
-        (DAY, "2026-01-15T11:59+01:00", ("14 12:00", "15 12:00")),
-    ],
-)
-def test_the_shift_that_runs_or_comes_next(shift: str, now: str, expected: tuple[str, str]) -> None:
-    assert shift_of(shift, now) == expected
 
 
 def test_a_team_before_its_shift_is_planned_for_it() -> None:
