@@ -52,17 +52,21 @@ def dec_hook(wanted: type, value: Any) -> Any:
     raise NotImplementedError(f"a state may not hold {wanted}")
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=enc_hook, order="deterministic")
+_encoder = msgspec.msgpack.Encoder(enc_hook=enc_hook)
 
 
 def encode(state: msgspec.Struct, version: int) -> bytes:
-    """The state as bytes: equal states give equal bytes. Raises StateError for what cannot be stored."""
+    """The state as bytes; maps keep their order, so a restart decides as before. Raises StateError."""
     try:
         return _encoder.encode(_Stored(version, msgspec.Raw(_encoder.encode(state))))
     except (NotImplementedError, TypeError, OverflowError) as error:
-        raise StateError(
-            f"{error}.", where=type(state).__name__, next="Keep numbers, texts, Structs, numpy arrays."
-        ) from error
+        raise _unstorable(state, error) from error
+
+
+def _unstorable(state: msgspec.Struct, error: Exception) -> StateError:
+    return StateError(
+        f"{error}.", where=type(state).__name__, next="Keep numbers, texts, Structs, numpy arrays."
+    )
 
 
 def decode(
@@ -100,8 +104,14 @@ def decode(
 
 
 def digest(state: msgspec.Struct) -> bytes:
-    """SHA-256 of a state."""
-    return hashlib.sha256(encode(state, 0)).digest()
+    """SHA-256 of a state: the same for equal ones, however their maps and sets grew. Raises StateError."""
+    try:
+        plain = msgspec.to_builtins(
+            state, builtin_types=(bytes,), str_keys=True, enc_hook=enc_hook, order="deterministic"
+        )
+        return hashlib.sha256(_encoder.encode(plain)).digest()
+    except (NotImplementedError, TypeError, OverflowError) as error:
+        raise _unstorable(state, error) from error
 
 
 _PLAIN = frozenset({bool, bytes, float, int, str, type(None)})

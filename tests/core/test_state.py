@@ -120,6 +120,26 @@ def test_what_nobody_can_change_is_not_copied() -> None:
         assert again is not value
 
 
+class Grown(msgspec.Struct):
+    by_number: dict[int, str] = {}
+    names: set[str] = set()
+
+
+def test_maps_keep_their_order_and_the_hash_does_not_know_it() -> None:
+    one, other = Grown(), Grown()
+    for number in (10, 9, 200):
+        one.by_number[number] = "x"
+    for number in (200, 10, 9):
+        other.by_number[number] = "x"
+    one.names, other.names = {"a", "b", "c"}, {"c", "b", "a"}
+    assert state.digest(one) == state.digest(other)
+    back = state.decode(state.encode(one, 1), Grown, 1)
+    assert list(back.by_number) == [10, 9, 200]
+    assert state.digest(back) == state.digest(one)
+    other.by_number[9] = "y"
+    assert state.digest(one) != state.digest(other)
+
+
 class Two(msgspec.Struct):
     total: int
 
