@@ -26,6 +26,9 @@ from plugins.coordination.vocabulary import (
 #: What is suggested this near to an open case of the same kind is the same case (m).
 SAME_M = 80.0
 
+#: Signs of a case that its timeline tells one by one.
+SIGNS_TOLD = 20
+
 #: Assets that a case names; further ones are in its signs' events.
 ASSETS_MAX = 50
 
@@ -97,14 +100,30 @@ class Cases:
                 communes=communes,
             )
         )
-        self._note(key, "sign", by=event.trade, about=event.seq, title=title)
+        signs = incident.signs + 1
+        # All of a storm's signs are in the journal; the timeline tells the first ones, then fewer and fewer.
+        if signs <= SIGNS_TOLD or signs & (signs - 1) == 0:
+            self._note(key, "sign", by=event.trade, about=event.seq, title=title)
         if spread:
             self._told(key)
+
+    def counted(self, key: str, signs: int) -> None:
+        """So many signs waited for this case to open."""
+        self._set(key, signs=self._state.incidents[key].signs + signs)
+
+    def united(self, key: str, into: str) -> None:
+        """It shows that two cases are one: the second goes on."""
+        incident, other = self._state.incidents.get(key), self._state.incidents.get(into)
+        if incident is None or other is None or incident.state in OVER or other.state in OVER:
+            return
+        self._merge(incident, other)
+        self._become(key, "closed")
+        self._note(key, "united", to=into)
 
     def suggested(self, event: Event, said: requests.IncidentSuggested) -> None:
         """A trade is sure: it is a case, or belongs to one of the same kind that is open right there."""
         at = self._place.of(event)
-        key = self._near(said.category, at)
+        key = self.near(said.category, at)
         assets = () if event.asset is None else (event.asset,)
         if key is None:
             key = self.open_(
@@ -115,7 +134,7 @@ class Cases:
         data = requests.RequestAnswered(request=event.seq, answer="taken", by=(key,))
         self.said.append(Emit(kind="post.request.answered", data=data))
 
-    def _near(self, category: str, at: tuple[float, float] | None) -> str | None:
+    def near(self, category: str, at: tuple[float, float] | None) -> str | None:
         """The nearest open case of a category, if it is the same place."""
         if at is None:
             return None

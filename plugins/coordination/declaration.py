@@ -13,6 +13,7 @@ from ondijon import (
     Text,
     View,
     requests,
+    vocabulary,
 )
 from plugins.coordination.settings import Settings
 from plugins.coordination.state import State
@@ -189,6 +190,8 @@ DECLARATION = Declaration(
             "coordination.incident.reported": IncidentReported,
             "coordination.incident.acted": IncidentActed,
             "coordination.step.answered": StepAnswered,
+            "post.alarm.changed": vocabulary.AlarmChanged,
+            "post.sign.noted": requests.SignNoted,
             "post.incident.suggested": requests.IncidentSuggested,
             "post.unit.wanted": requests.UnitWanted,
             "post.corridor.wanted": requests.CorridorWanted,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ondijon import Event, Now, Proposal, Publish, requests
+from ondijon import Event, Now, Proposal, Publish, requests, vocabulary
 from plugins.coordination import rows, texts
 from plugins.coordination.board import Board
 from plugins.coordination.cases import Cases
 from plugins.coordination.incident import Incident
+from plugins.coordination.noticing import Noticing
 from plugins.coordination.place import Place
 from plugins.coordination.state import State
 from plugins.coordination.vocabulary import (
@@ -30,9 +31,15 @@ def hear(place: Place, state: State, now: Now, events: Sequence[Event]) -> list[
     visits, off = dict(state.visits), set(state.off)
     incidents = dict(state.incidents)
     board, cases = Board(place, state, now), Cases(place, state, now)
+    noticing = Noticing(place, state, now, cases)
     for event in events:
         _hear(place, state, board, event)
         _hear_cases(cases, event)
+        match event.data:
+            case requests.SignNoted() as said:
+                noticing.noted(event, said)
+            case vocabulary.AlarmChanged() as said:
+                noticing.alarm(event, said)
     said = [*board.finish(), *cases.said]
     said += shown(place, state, now, incidents)
     said += [

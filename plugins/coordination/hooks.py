@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ondijon import City, Declaration, Event, Now, Proposal, hookimpl
-from plugins.coordination import hearing, place, watch
+from plugins.coordination import correlation, hearing, place, watch
 from plugins.coordination.declaration import DECLARATION
 from plugins.coordination.place import Place
 from plugins.coordination.settings import Settings
@@ -25,9 +25,11 @@ def prepare(city: City, config: Settings) -> Place:
 
 
 @hookimpl
-def start(state: State | None) -> State:
-    """An empty board, or the one there was."""
-    return state or State()
+def start(fixed: Place, state: State | None) -> State:
+    """An empty board, or the one there was; cases whose rules are gone take no more signs."""
+    begun = state or State()
+    correlation.adopt(fixed.rules, begun.signs)
+    return begun
 
 
 @hookimpl

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ondijon import City, Event, Text
-from plugins.coordination import procedure
+from ondijon import NONE, City, Event, Text
+from plugins.coordination import procedure, rules
 from plugins.coordination.procedure import Procedure
+from plugins.coordination.rules import Rules
 from plugins.coordination.settings import Settings
+
+#: What hangs on what is followed so far.
+CHAIN_MAX = 8
 
 #: Cameras that a case names, and how far they may be (m).
 CAMERAS, CAMERA_M = 3, 300.0
@@ -26,6 +30,7 @@ class Place:
     settings: Settings
     team: dict[str, int]
     skills: dict[str, frozenset[str]]
+    rules: Rules
     procedures: dict[str, Procedure]
     named: dict[str, Procedure]
 
@@ -35,8 +40,26 @@ class Place:
 
     def case(self, category: str) -> tuple[Text, int]:
         """What cases of a category are called, and how urgent they are."""
+        rule = self.rules.rule.get(category)
+        if rule is not None:
+            return rule.title, rule.priority
         known = self.procedures.get(category)
         return (known.title if known else Text(category, category)), 2
+
+    def chain(self, asset: int) -> tuple[int, ...]:
+        """What an asset hangs on, nearest first: what feeds it, then the gateway that speaks for it, and its links."""
+        assets, found = self.city.assets, []
+        for start in (asset, self._gateway_asset(asset)):
+            at = start
+            while at is not None and at != NONE and len(found) < CHAIN_MAX:
+                if at != asset and at not in found:
+                    found.append(at)
+                at = int(assets.parent[at])
+        return tuple(found)
+
+    def _gateway_asset(self, asset: int) -> int | None:
+        gateway = int(self.city.assets.gateway[asset])
+        return None if gateway == NONE else self.city.assets.index.get(self.city.assets.gateways[gateway])
 
     def name(self, id: str) -> str:
         """What people call an asset; the id itself where it is none."""
@@ -83,6 +106,7 @@ def build(city: City, settings: Settings) -> Place:
         settings=settings,
         team=dict(zip(ids, asset, strict=True)),
         skills=skills,
+        rules=rules.with_own(settings.rules),
         procedures=procedure.by_category(settings.procedures, procedure.delivered()),
         named={each.name: each for each in reversed(procedures)},
     )

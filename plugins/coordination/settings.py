@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from plugins.coordination.procedure import Procedure
+from plugins.coordination.rules import File
 
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -23,7 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     if the asking trade does not say. ``tries``: visits after which a job that is not done is held. ``again_s``: not
     before then is it tried again. ``plan_s``: without a plan for so long, an alarm. ``overdue_s``: a visit that lasts
     so much longer than planned is one too. ``kept_s``: what is over stays in sight for so long. ``escalation`` in the
-    order of its levels; ``procedures`` of the city's own, before those that were delivered.
+    order of its levels; ``procedures`` of the city's own, before those that were delivered; so
+    with ``rules``, by which signs become cases.
     """
 
     setup_s: Annotated[int, msgspec.Meta(ge=0, le=7200)] = 600
@@ -38,3 +40,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Escalation(after_s=(180.0, 900.0, 7200.0), to="cadre d'astreinte"),
     )
     procedures: tuple[Procedure, ...] = ()
+    rules: File = File()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ondijon import Text
+from plugins.coordination import clusters
 from plugins.coordination.incident import Incident
 from plugins.coordination.sites import Job, Site
 from plugins.coordination.vocabulary import JobState, PlannedStop
@@ -65,6 +66,7 @@ class Asked(msgspec.Struct, frozen=True):
 class State(msgspec.Struct):
     """Jobs by key, sites that wait for a visit, visits under way by site, missions by team; teams that are off duty.
 
+    ``signs`` is what correlation remembers of all that were ``heard``, ``case_of`` the case of each of its clusters.
     Cases by key, ``number`` of them so far, and their requests: ``issued`` just now, and ``asked`` by seq, as text.
 
     ``plan``: the last one that was told, and ``asked_mono`` µs: since when one is wanted (0: none is). ``turn`` goes
@@ -76,6 +78,9 @@ class State(msgspec.Struct):
     visits: dict[str, Visit] = {}
     missions: dict[str, tuple[PlannedStop, ...]] = {}
     off: set[str] = set()
+    signs: clusters.State = msgspec.field(default_factory=clusters.State)
+    heard: int = 0
+    case_of: dict[int, str] = {}
     incidents: dict[str, Incident] = {}
     number: int = 0
     issued: list[Issued] = []

@@ -30,6 +30,7 @@ TEXTS = {
     "note": ("Note de {person}", "Note by {person}"),
     "merge": ("Réuni au cas {to} par {person}", "Merged into case {to} by {person}"),
     "merged": ("Le cas {to} est réuni à celui-ci", "Case {to} is merged into this one"),
+    "united": ("C'est le même cas que {to}", "It is the same case as {to}"),
     "sub": ("Sous-cas {to} ouvert", "Sub-case {to} opened"),
     "escalated": ("Personne n'a pris le cas : {to} prévenu", "Nobody took the case: {to} told"),
     "ended": ("Fin de la fiche : {text}", "End of the procedure: {text}"),

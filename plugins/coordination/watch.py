@@ -8,8 +8,14 @@ from ondijon import NONE, Clear, Now, Proposal, Publish, Raise
 from plugins.coordination import board, rows
 from plugins.coordination.cases import Cases, forget
 from plugins.coordination.hearing import case, mission, shown
+from plugins.coordination.noticing import Noticing
 from plugins.coordination.place import Place
 from plugins.coordination.state import State
+
+SECOND = 1_000_000
+
+#: How often signs that waited in vain are looked for (µs).
+EXPIRE_US = 10 * SECOND
 
 #: Each row of a view is shown again within so many seconds: whoever came after a restart sees it too.
 AGAIN_S = 60
@@ -30,6 +36,8 @@ def watch(place: Place, state: State, now: Now) -> Iterator[Proposal]:
     before = dict(state.incidents)
     cases = Cases(place, state, now)
     cases.look_after()
+    if now.mono // EXPIRE_US != (now.mono - SECOND) // EXPIRE_US:
+        Noticing(place, state, now, cases).expire()
     yield from cases.said
     for key in forget(state, now, settings.kept_s):
         yield Publish(view="coordination.incident", key=key, row=None)

@@ -293,3 +293,56 @@ def test_every_procedure_that_comes_with_it_is_told_in_two_languages() -> None:
             assert step.text.fr
             assert step.text.en
             assert step.text.fr != step.text.en
+
+
+def note(cases: Cases, topic: str, x: float, category: str = "") -> None:
+    """A trade sees something ``x`` metres along the street."""
+    streets = cases.post.kernel.city.streets
+    lon = float(streets.node_lon[0] + (streets.node_lon[3] - streets.node_lon[0]) * x / 900)
+    data = requests.SignNoted(topic=topic, title=Text("vu", "seen"), category=category)
+    cases.says.append(Emit(kind="post.sign.noted", data=data, lon=lon, lat=float(streets.node_lat[0])))
+    cases.run(0.3)
+
+
+def test_signs_of_several_trades_become_one_case(cases: Cases) -> None:
+    note(cases, "police.call", 100, "accident")
+    assert "coordination.incident" not in cases.post.views
+    note(cases, "emergency.call_112", 130, "accident")
+    row = cases.row()
+    assert (row.category, row.title.fr, row.priority) == ("road_accident", "Accident de la circulation", 1)
+    note(cases, "cctv.stopped_vehicle", 110)
+    assert cases.row().signs == 3
+    assert cases.row().step.procedure.fr == "Accident de la circulation"
+    note(cases, "transit.delay", 850)
+    assert cases.row().signs == 3, "far off"
+    assert cases.post.faults == []
+
+
+def test_what_a_trade_is_sure_of_and_what_is_seen_besides_are_one_case(cases: Cases) -> None:
+    cases.suggest("road_accident", 100)
+    note(cases, "police.call", 100, "accident")
+    note(cases, "emergency.call_112", 130, "accident")
+    assert list(cases.post.views["coordination.incident"]) == ["C1"]
+    assert cases.row().signs == 1
+
+
+class Storm(Cases):
+    """Lighting too: alarms become signs by themselves."""
+
+    def __init__(self) -> None:
+        Teamwork.__init__(self, plugins=("lighting", "coordination"), reload=False)
+        self.anne = self.post.person("Anne")
+
+
+def test_a_dark_city_and_its_callers_are_one_case() -> None:
+    cases = Storm()
+    lamps = [f"L{i + 1:04}" for i in range(30)]
+    cases.post.samples(lamps, "lamp.power", [30.0] * 30)
+    cases.run(1)
+    cases.post.jump(2100)
+    cases.run(140)
+    for n in range(5):
+        note(cases, "police.call", 100 + 150 * n, "dark")
+    open_ = [row for row in cases.post.views["coordination.incident"].values() if row.state == "new"]
+    assert [row.category for row in open_] == ["feeder_down"]
+    assert cases.post.faults == []
