@@ -91,7 +91,7 @@ def is_default(text: str, value: Any) -> bool:
     """Whether ``text`` says ``value``. Defaults that are tables of their own are told in words."""
     if value is msgspec.NODEFAULT:
         return text == "required"
-    if isinstance(value, msgspec.Struct) or (isinstance(value, tuple) and value):
+    if isinstance(value, msgspec.Struct) or (isinstance(value, tuple | dict) and value):
         return bool(text)
     if isinstance(value, bool) or value is None or value in ({}, ()):
         return text == repr(value)
