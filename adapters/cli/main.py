@@ -10,6 +10,7 @@ from adapters.cli.city import city
 from adapters.cli.demo import demo
 from adapters.cli.example import example
 from adapters.cli.keys import keys
+from adapters.cli.papers import handover, papers, shift_log_command
 from adapters.cli.partner import partner
 from adapters.cli.person import person
 from adapters.cli.plugin.group import plugin
@@ -57,6 +58,8 @@ def main() -> None:
       ondijon audit verify DATA          is its journal what was written?
       ondijon replay DATA                take a recorded time again, bit for bit
       ondijon privacy report SUBJECT     what is kept of a person?
+      ondijon handover DATA              what whoever takes the post must know
+      ondijon papers --help              the post on paper, for when screens are dark
 
     Every command tells more with --help. An error is one sentence and an exit status: 78 a wrong
     configuration, 65 a city or state that cannot be used, 74 a journal that cannot be written.
@@ -80,5 +83,8 @@ for command in (
     privacy_group,
     desk,
     replay_command,
+    shift_log_command,
+    handover,
+    papers,
 ):
     main.add_command(command)

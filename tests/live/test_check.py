@@ -19,13 +19,13 @@ WRONG: list[tuple[Callable[[str], str], list[str]]] = [
     (lambda text: text.replace("[post]", "[post]\nsteps = 1"), ["post.toml", "`steps`", "step_ms"]),
     (
         lambda text: text.replace('["watch"]', '["watch", "nobody"]'),
-        ["plugin nobody", "Installed are: lighting"],
+        ["plugin nobody", "Installed are: coordination, lighting, police, roads, tours"],
     ),
     (lambda text: text + "[plugins.watch]\ncolour = 1\n", ["[plugins.watch]", "`colour`"]),
     (lambda text: text + "[plugins.snow]\n", ["post.toml", "[plugins.snow]", "plugins in [post]"]),
     (
         lambda text: text + "[adapters.nobody]\n",
-        ["[adapters.nobody]", "Installed are: console, history, login, simulator"],
+        ["[adapters.nobody]", "Installed are: console, history, login, papers, simulator"],
     ),
     (
         lambda text: text + '[adapters.console]\nport = "x"\n',
