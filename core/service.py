@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -110,6 +111,9 @@ class Service:
         self.intake = Intake(run, self.clock, self.journal, self.kernel.register, assets, field)
         self.workers = self._workers() if run.in_workers else None
         self._said: SimpleQueue[Said] = SimpleQueue()
+        # City, plugins and tables stay for good: a collection that looked through them took tens of ms out of a step.
+        gc.collect()
+        gc.freeze()
 
     def _workers(self) -> Workers:
         table = self.kernel.table

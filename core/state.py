@@ -134,6 +134,8 @@ def unchanging(declared: Any) -> bool:
         return unchanging(arguments[0])
     if origin is Literal:
         return True
+    if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
+        return unchanging(origin)
     if origin in (tuple, frozenset, Union, UnionType):
         return all(unchanging(each) for each in arguments)
     return False

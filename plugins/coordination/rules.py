@@ -150,6 +150,11 @@ def compiled(topics: Mapping[str, Topic], category: Mapping[str, Rule]) -> Rules
             raise ValueError(f"category.{name}: consequence_of names {unknown}, which no table describes")
         if name in rule.consequence_of:
             raise ValueError(f"category.{name}: a case cannot be a consequence of itself")
+    # Who knows a case by its own name says that.
+    category = {
+        name: msgspec.structs.replace(rule, named=tuple(dict.fromkeys((*rule.named, name))))
+        for name, rule in category.items()
+    }
     heard: dict[str, dict[str, Entry]] = {}
     for name, rule in category.items():
         for said, opens in ((rule.speaks, True), (rule.explains, False)):

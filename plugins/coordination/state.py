@@ -64,7 +64,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """Jobs by key, sites that wait for a visit, visits under way by site, missions by team; teams that are off duty.
+    """Jobs by key, sites that wait for a visit, visits under way by site, missions by team; teams that are off duty,
+    and those whose visit is ``overdue``.
 
     ``signs`` is what correlation remembers of all that were ``heard``, ``case_of`` the case of each of its clusters.
     Cases by key, ``number`` of them so far, and their requests: ``issued`` just now, and ``asked`` by seq, as text.
@@ -78,6 +79,7 @@ class State(msgspec.Struct):
     visits: dict[str, Visit] = {}
     missions: dict[str, tuple[PlannedStop, ...]] = {}
     off: set[str] = set()
+    overdue: set[str] = set()
     signs: clusters.State = msgspec.field(default_factory=clusters.State)
     heard: int = 0
     case_of: dict[int, str] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 
 from ondijon import NONE, Clear, Now, Proposal, Publish, Raise
 from plugins.coordination import board, rows
@@ -26,13 +27,7 @@ def watch(place: Place, state: State, now: Now) -> Iterator[Proposal]:
     settings = place.settings
     for key in board.forget(state, now, settings.kept_s):
         yield Publish(view="coordination.job", key=key, row=None)
-    for key, visit in board.overdue(state, now, settings.overdue_s):
-        for team in visit.teams:
-            yield Raise(asset=place.team[team], code="visit_overdue", data={"site": key})
-    busy = {team for visit in state.visits.values() if visit.overdue for team in visit.teams}
-    yield from (
-        Clear(asset=asset, code="visit_overdue") for team, asset in place.team.items() if team not in busy
-    )
+    yield from _overdue(place, state, now)
     before = dict(state.incidents)
     cases = Cases(place, state, now)
     cases.look_after()
@@ -60,18 +55,25 @@ def _alarm(code: str, count: int) -> Raise | Clear:
     return Raise(asset=NONE, code=code, data={"count": count}) if count else Clear(asset=NONE, code=code)
 
 
+def _overdue(place: Place, state: State, now: Now) -> Iterator[Proposal]:
+    """Teams whose visit lasts much too long, and those whose does no more."""
+    for key, visit in board.overdue(state, now, place.settings.overdue_s):
+        for team in visit.teams:
+            yield Raise(asset=place.team[team], code="visit_overdue", data={"site": key})
+    overdue = {team for visit in state.visits.values() if visit.overdue for team in visit.teams}
+    for team in sorted(state.overdue - overdue):
+        if team in place.team:
+            yield Clear(asset=place.team[team], code="visit_overdue")
+    state.overdue = overdue
+
+
 def _again(place: Place, state: State, now: Now) -> Iterator[Proposal]:
     """A share of the rows, one after the other."""
-    show: list[Callable[[], Publish]] = [
-        *(lambda key=key: _job(state, key) for key in state.jobs),  # type: ignore[misc]
-        *(lambda key=key: case(place, state, now, key) for key in state.incidents),  # type: ignore[misc]
-        *(lambda team=team: mission(place, state, team) for team in place.team),  # type: ignore[misc]
-    ]
-    for each in show[state.turn :: AGAIN_S]:
-        yield each()
+    for key in islice(state.jobs, state.turn, None, AGAIN_S):
+        job = state.jobs[key]
+        yield Publish(view="coordination.job", key=key, row=rows.job(job), asset=job.asset)
+    for key in islice(state.incidents, state.turn, None, AGAIN_S):
+        yield case(place, state, now, key)
+    for team in islice(place.team, state.turn, None, AGAIN_S):
+        yield mission(place, state, team)
     state.turn = (state.turn + 1) % AGAIN_S
-
-
-def _job(state: State, key: str) -> Publish:
-    job = state.jobs[key]
-    return Publish(view="coordination.job", key=key, row=rows.job(job), asset=job.asset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -93,8 +93,25 @@ class Card(msgspec.Struct, frozen=True):
     state: Literal["new", "done"] = "new"
 
 
+T = TypeVar("T")
+
+
+class Boxed(msgspec.Struct, Generic[T], frozen=True):
+    held: T
+
+
+class Kept(msgspec.Struct, Generic[T], frozen=True):
+    about: str
+    data: bytes
+
+
 class Cards(msgspec.Struct, frozen=True):
     cards: tuple[Card, ...]
+    kept: Kept[str] | None = None
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    box: Boxed[list[int]]
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -110,11 +127,11 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 def test_what_nobody_can_change_is_not_copied() -> None:
-    shared = {"a": Card("one"), "b": Cards((Card("two", (1.0, 2.0)),))}
+    shared = {"a": Card("one"), "b": Cards((Card("two", (1.0, 2.0)),), Kept("x", b"y"))}
     copy = state.copy(shared)
     assert copy is not shared
     assert all(copy[key] is shared[key] for key in shared)
-    for value in (Listed(["x"]), Open("y"), Chain(Chain())):
+    for value in (Listed(["x"]), Open("y"), Chain(Chain()), Unknown(Boxed([1]))):
         again = state.copy(value)
         assert again == value
         assert again is not value

@@ -19,7 +19,7 @@ WRONG: list[tuple[Callable[[str], str], list[str]]] = [
     (lambda text: text.replace("[post]", "[post]\nsteps = 1"), ["post.toml", "`steps`", "step_ms"]),
     (
         lambda text: text.replace('["watch"]', '["watch", "nobody"]'),
-        ["plugin nobody", "Installed are: coordination, lighting, police, roads, tours"],
+        ["plugin nobody", "Installed are: allo_mairie, coordination, lighting, police, roads, tours"],
     ),
     (lambda text: text + "[plugins.watch]\ncolour = 1\n", ["[plugins.watch]", "`colour`"]),
     (lambda text: text + "[plugins.snow]\n", ["post.toml", "[plugins.snow]", "plugins in [post]"]),
