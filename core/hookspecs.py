@@ -90,3 +90,12 @@ def imagine(now: Now, fixed: Any, state: Any) -> Iterable[Imagined] | None:
     Asked each minute in a fork of the past (``ondijon replay --set``), never in a city: a fork tells devices
     something else than was recorded, so what was recorded of their answers is left out.
     """
+
+
+@hookspec
+def examine(fixed: Any) -> Iterable[str] | None:
+    """Say what of the trade's own data does not do what it should, a sentence each: rules that get an example wrong.
+
+    Asked by ``ondijon check --test`` with what ``prepare`` made of city and configuration; never in a running post.
+    What makes no sense at all belongs into the config Struct, or ``prepare``: it stops the start.
+    """

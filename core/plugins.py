@@ -196,6 +196,10 @@ class Plugin:
         """What the trade's devices would tell of their metrics that answer. Raises whatever the hook raises."""
         return list(self._ask("imagine", now=now, fixed=self.fixed, state=self.state) or ())
 
+    def examine(self) -> list[str]:
+        """What of the trade's own data does not do what it should. Raises whatever the hook raises."""
+        return list(self._ask("examine", fixed=self.fixed) or ())
+
     def _ask(self, hook: str, **arguments: Any) -> Any:
         if hook not in self.hooks:
             return None

@@ -15,10 +15,16 @@ from core.config import Config
 from core.limits import files_needed, files_possible
 from core.register import Numbering
 
+#: Exit status where the configuration is wrong (sysexits.h).
+EX_CONFIG = 78
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.option(
+    "--test", is_flag=True, help="Play the trades' own examples too: do their rules do what they should?"
+)
+def check(file: Path, test: bool) -> None:
     """Check the configuration FILE without starting anything.
 
     Loads the plugins, the adapters' settings and the city. Says file, key, what is wrong and what is
@@ -27,6 +33,7 @@ def check(file: Path) -> None:
     \b
     Example:
       ondijon check ondijon.toml && systemctl restart ondijon
+      ondijon check --test ondijon.toml      after a change of rules
     """
     config = configs.load(file)
     for warning in check_config(config):
@@ -35,6 +42,24 @@ def check(file: Path) -> None:
     click.echo(
         f"{file}: right. Plugins: {', '.join(post.plugins)}. Adapters: {', '.join(config.adapters) or 'none'}."
     )
+    if test:
+        wrong = examine(config)
+        for sentence in wrong:
+            click.secho(sentence, fg="red", err=True)
+        if wrong:
+            raise SystemExit(EX_CONFIG)
+        click.echo("The trades' examples come out as they should.")
+
+
+def examine(config: Config) -> list[str]:
+    """What trades say of their own data, in this city. Raises OndijonError where one cannot start in it."""
+    city = cities.load(config.post.city)
+    said = []
+    for plugin in plugin_host.load(config.post.plugins, config.post.plugin_folder):
+        plugin.configure(config.plugins.get(plugin.name, {}))
+        plugin.begin(city, None)
+        said += [f"{plugin.name}: {sentence}" for sentence in plugin.examine()]
+    return said
 
 
 def check_config(config: Config) -> list[str]:

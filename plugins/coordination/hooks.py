@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ondijon import City, Declaration, Event, Now, Proposal, hookimpl
-from plugins.coordination import correlation, hearing, place, watch
+from plugins.coordination import correlation, examples, hearing, place, watch
 from plugins.coordination.declaration import DECLARATION
 from plugins.coordination.place import Place
 from plugins.coordination.settings import Settings
@@ -42,3 +42,9 @@ def on_events(now: Now, events: Sequence[Event], fixed: Place, state: State) -> 
 def on_tick(now: Now, fixed: Place, state: State) -> Iterable[Proposal]:
     """What lasts too long is an alarm, what is over is forgotten, what is shown is shown again now and then."""
     return watch.watch(fixed, state, now)
+
+
+@hookimpl
+def examine(fixed: Place) -> Iterable[str]:
+    """The examples that the rules get wrong."""
+    return examples.wrong(fixed.rules, (*examples.delivered(), *fixed.settings.examples))

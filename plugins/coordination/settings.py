@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from plugins.coordination.examples import Example
 from plugins.coordination.procedure import Procedure
 from plugins.coordination.rules import File
 
@@ -25,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     before then is it tried again. ``plan_s``: without a plan for so long, an alarm. ``overdue_s``: a visit that lasts
     so much longer than planned is one too. ``kept_s``: what is over stays in sight for so long. ``escalation`` in the
     order of its levels; ``procedures`` of the city's own, before those that were delivered; so
-    with ``rules``, by which signs become cases.
+    with ``rules``, by which signs become cases, and the ``examples`` that they must get right.
     """
 
     setup_s: Annotated[int, msgspec.Meta(ge=0, le=7200)] = 600
@@ -41,3 +42,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     )
     procedures: tuple[Procedure, ...] = ()
     rules: File = File()
+    examples: tuple[Example, ...] = ()

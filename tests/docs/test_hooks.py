@@ -54,7 +54,7 @@ def wrong_hooks(page: str) -> list[str]:
 
 
 def test_every_hook_and_argument_is_documented() -> None:
-    assert len(hooks()) == 8
+    assert len(hooks()) == 9
     assert wrong_hooks(HOOKS) == []
 
 
