@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 import numpy as np
 
 
 class Emit(msgspec.Struct, frozen=True, kw_only=True):
-    """Say that something happened. ``data`` is an instance of the Struct declared for ``kind``."""
+    """Say that something happened. ``data`` is an instance of the Struct declared for ``kind``.
+
+    ``cause`` is the seq of the event in this call that led to it. Of several events that came together the one with
+    the longest chain is taken where none is named, and chains have an end: see ``caused``.
+    """
 
     kind: str
     data: msgspec.Struct
     asset: int | None = None
     lon: float | None = None
     lat: float | None = None
+    cause: int = 0
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,3 +104,9 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Proposal = Emit | Command | Release | Raise | Clear | Publish | Serves | Clock
+
+
+def caused(seq: int, proposals: Iterable[Proposal]) -> Iterator[Proposal]:
+    """The same proposals, with the event ``seq`` as the cause of all that is said and names none."""
+    for each in proposals:
+        yield msgspec.structs.replace(each, cause=seq) if isinstance(each, Emit) and not each.cause else each

@@ -63,7 +63,8 @@ def do(
     dropped = plugin.dropped
     for hook, cause, arguments in calls:
         try:
-            done.proposed += [(cause, each) for each in plugin.call(hook, now=now, table=view, **arguments)]
+            proposed = plugin.call(hook, now=now, table=view, **arguments)
+            done.proposed += [(_cause(each, cause, arguments.get("events", ())), each) for each in proposed]
         except fatal:
             raise
         except Exception as error:
@@ -97,12 +98,19 @@ def _calls(
 ) -> list[tuple[str, Event | None, dict[str, Any]]]:
     calls: list[tuple[str, Event | None, dict[str, Any]]] = []
     if mine:
-        # Of several events the longest chain counts: no plugin can outrun the limit.
+        # Of several events the longest chain counts, unless a proposal names another: chains end all the same.
         calls.append(("on_events", max(mine, key=lambda event: event.chain), {"events": mine}))
     if "on_batch" in plugin.hooks and batch is not None and len(batch):
         calls.append(("on_batch", None, {"batch": batch}))
     calls += [("on_tick", None, {"name": name}) for name in ticks]
     return calls
+
+
+def _cause(proposal: proposals.Proposal, longest: Event | None, events: Sequence[Event]) -> Event | None:
+    """What led to a proposal: the event that it names, of those of this call."""
+    if isinstance(proposal, proposals.Emit) and proposal.cause:
+        return next((event for event in events if event.seq == proposal.cause), longest)
+    return longest
 
 
 def _read(plugin: Plugin, events: Sequence[Event], done: Done) -> tuple[Event, ...]:

@@ -54,7 +54,18 @@ from core.event import Event, Source  # noqa: E402
 from core.hookspecs import hookimpl  # noqa: E402
 from core.imagined import Imagined  # noqa: E402
 from core.inventory import AssetChange  # noqa: E402
-from core.proposals import Clear, Clock, Command, Emit, Proposal, Publish, Raise, Release, Serves  # noqa: E402
+from core.proposals import (  # noqa: E402
+    Clear,
+    Clock,
+    Command,
+    Emit,
+    Proposal,
+    Publish,
+    Raise,
+    Release,
+    Serves,
+    caused,
+)
 from core.sealed import Sealed  # noqa: E402
 from core.table import Column, TableView  # noqa: E402
 
@@ -104,6 +115,7 @@ __all__ = [
     "Text",
     "Verb",
     "View",
+    "caused",
     "dimming",
     "hookimpl",
     "requests",

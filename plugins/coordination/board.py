@@ -35,7 +35,9 @@ class Board:
         self._settings = place.settings
         on_duty = (skills for team, skills in place.skills.items() if team not in state.off)
         self._sites = Sites(self._settings.setup_s, on_duty, state.sites)
-        self._touched: dict[str, None] = {}
+        #: The event that is heard now, and by site the first one that changed it.
+        self.cause = 0
+        self._touched: dict[str, int] = {}
         self.said: list[Proposal] = []
 
     # -- what trades ask for
@@ -144,7 +146,7 @@ class Board:
             return
         mission = self._state.missions.get(team, ())
         self._state.missions[team] = tuple(stop for stop in mission if stop.site != key)
-        self._touched[key] = None
+        self._touched.setdefault(key, self.cause)
 
     def visit_ended(self, team: str, key: str, undone: Iterable[Undone]) -> None:
         """A team leaves a site. One that was there without saying so, in a dead zone, has been there all the same."""
@@ -153,7 +155,7 @@ class Board:
         visit = self._state.visits.pop(key, None)
         if visit is None:
             return
-        self._touched[key] = None
+        self._touched.setdefault(key, self.cause)
         reasons = {each.job: each.reason for each in undone}
         for job in visit.site.jobs:
             known = self._state.jobs.get(job.key)
@@ -194,14 +196,14 @@ class Board:
             self.said.append(Clock(job=job.key, state="stopped", reason=held))
             return
         site = self._sites.add(job.job)
-        self._touched[site.key] = None
+        self._touched.setdefault(site.key, self.cause)
         self._become(job, state="waiting", site=site.key, team="", begin_utc=0)
 
     def _take_out(self, job: BoardJob) -> None:
         site = self._sites.take(job.site)
         if site is None:
             return
-        self._touched[site.key] = None
+        self._touched.setdefault(site.key, self.cause)
         left = site.without(job.key)
         if left is not None:
             self._sites.put(left)
@@ -245,8 +247,8 @@ class Board:
     def finish(self) -> list[Proposal]:
         """Tell the sites that are otherwise than before; all that was said in this turn."""
         self._state.sites = self._sites.sites
-        for key in self._touched:
-            self.said.append(self._site(key))
+        for key, cause in self._touched.items():
+            self.said.append(msgspec.structs.replace(self._site(key), cause=cause))
         if self._touched and not self._state.asked_mono:
             self._state.asked_mono = max(self._now.mono, 1)
         return self.said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ondijon import Event, Now, Proposal, Publish, requests, vocabulary
+from ondijon import Event, Now, Proposal, Publish, caused, requests, vocabulary
 from plugins.coordination import rows, texts
 from plugins.coordination.board import Board
 from plugins.coordination.cases import Cases
@@ -33,13 +33,13 @@ def hear(place: Place, state: State, now: Now, events: Sequence[Event]) -> list[
     board, cases = Board(place, state, now), Cases(place, state, now)
     noticing = Noticing(place, state, now, cases)
     for event in events:
+        board.cause = event.seq
+        before = len(board.said), len(cases.said)
         _hear(place, state, board, event)
         _hear_cases(cases, event)
-        match event.data:
-            case requests.SignNoted() as said:
-                noticing.noted(event, said)
-            case vocabulary.AlarmChanged() as said:
-                noticing.alarm(event, said)
+        _hear_signs(noticing, event)
+        for said_of, n in zip((board.said, cases.said), before, strict=True):
+            said_of[n:] = caused(event.seq, said_of[n:])
     said = [*board.finish(), *cases.said]
     said += shown(place, state, now, incidents)
     said += [
@@ -96,6 +96,14 @@ def _hear(place: Place, state: State, board: Board, event: Event) -> None:
             board.visit_ended(team, site, undone)
         case TeamChanged(duty) if team in place.team:
             (state.off.discard if duty else state.off.add)(team)
+
+
+def _hear_signs(noticing: Noticing, event: Event) -> None:
+    match event.data:
+        case requests.SignNoted() as said:
+            noticing.noted(event, said)
+        case vocabulary.AlarmChanged() as said:
+            noticing.alarm(event, said)
 
 
 def _hear_cases(cases: Cases, event: Event) -> None:

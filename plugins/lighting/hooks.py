@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ondijon import Batch, City, Declaration, Event, Imagined, Now, Proposal, Publish, TableView, hookimpl
+from ondijon import (
+    Batch,
+    City,
+    Declaration,
+    Event,
+    Imagined,
+    Now,
+    Proposal,
+    Publish,
+    TableView,
+    caused,
+    hookimpl,
+)
 from plugins.lighting import energy, faults, imagined, park, presence, schedule, service, summary, wishes
 from plugins.lighting.declaration import DECLARATION
 from plugins.lighting.park import Park
@@ -52,7 +64,7 @@ def on_events(now: Now, events: Sequence[Event], fixed: Park, state: State) -> I
     if changed:
         schedule.approve(fixed, state, changed)
     wanted = [event for event in events if event.kind == "post.light.wanted"]
-    answers = [answer for event in wanted for answer in wishes.hear(fixed, state, now, event)]
+    answers = [each for event in wanted for each in caused(event.seq, wishes.hear(fixed, state, now, event))]
     wishes.follow(fixed, state, now)
     return [*schedule.follow(fixed, state, now), *answers]
 

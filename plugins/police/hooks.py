@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ondijon import City, Clear, Declaration, Event, Now, Proposal, Raise, TableView, hookimpl, whereabouts
+from ondijon import (
+    City,
+    Clear,
+    Declaration,
+    Event,
+    Now,
+    Proposal,
+    Raise,
+    TableView,
+    caused,
+    hookimpl,
+    whereabouts,
+)
 from plugins.police import dispatch, fleet, hearing
 from plugins.police.declaration import DECLARATION
 from plugins.police.dispatch import Dispatch
@@ -40,9 +52,12 @@ def on_events(
 ) -> Iterable[Proposal]:
     """Calls, requests, what units say."""
     whereabouts.locate(fixed.streets, state.where, table, "patrol.lon", "patrol.lat")
-    desk = Dispatch(fixed, state, now)
-    said = [each for event in events for each in hearing.hear(fixed, state, desk, event)]
-    return [*desk.said, *said, *dispatch.rows(fixed, state, now)]
+    said: list[Proposal] = []
+    for event in events:
+        desk = Dispatch(fixed, state, now)
+        said += caused(event.seq, hearing.hear(fixed, state, desk, event))
+        said += caused(event.seq, desk.said)
+    return [*said, *dispatch.rows(fixed, state, now)]
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ondijon import NONE, City, Clear, Declaration, Event, Now, Proposal, Raise, TableView, hookimpl
+from ondijon import NONE, City, Clear, Declaration, Event, Now, Proposal, Raise, TableView, caused, hookimpl
 from plugins.roads import accesses, defects, network, works
 from plugins.roads.declaration import DECLARATION
 from plugins.roads.network import Network
@@ -39,7 +39,7 @@ def start(fixed: Network, state: State | None) -> State:
 @hookimpl
 def on_events(now: Now, events: Sequence[Event], fixed: Network, state: State) -> Iterable[Proposal]:
     """Works, defects, and what becomes of jobs."""
-    return [each for event in events for each in _hear(now, event, fixed, state)]
+    return [each for event in events for each in caused(event.seq, _hear(now, event, fixed, state))]
 
 
 def _hear(now: Now, event: Event, fixed: Network, state: State) -> Iterator[Proposal]:

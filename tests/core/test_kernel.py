@@ -20,8 +20,9 @@ from core.step import Inputs
 from core.table import HandOver
 from core.vocabulary import HandshakeRefused
 from core.wire import Fault, Reports
-from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Reads, Release, hookimpl
+from ondijon import AssetChange, Clear, Command, Emit, Publish, Raise, Reads, Release, caused, hookimpl
 from ondijon.testing import City, Post
+from tests.core.conftest import Echo
 
 
 def test_a_sample_becomes_a_command_and_an_order(make_trial) -> None:
@@ -57,6 +58,33 @@ def test_a_chain_of_events_ends(make_trial) -> None:
     assert len(post.events_of("trial.echo")) == CHAIN_MAX
     assert post.kernel.counts["chains_cut"] == 1
     assert ("", "limit_reached") in post.alarms
+
+
+def test_what_has_nothing_to_do_with_a_long_chain_is_no_link_of_it(make_trial) -> None:
+    module = make_trial()
+
+    @hookimpl
+    def on_events(events):
+        for event in events:
+            if event.kind == "trial.echo" and event.data.links >= 0:
+                yield from caused(
+                    event.seq, [Emit(kind="trial.echo", data=type(event.data)(event.data.links + 1))]
+                )
+            elif event.kind == "trial.seen":
+                yield Emit(kind="trial.echo", data=Echo(-1), cause=event.seq)
+
+    module.on_events = on_events
+    post = Post(City.small(), [module])
+    post.event("trial.echo", {"links": 0})
+    for _ in range(12):
+        post.event("trial.seen", {"count": 1})
+        post.step()
+    post.step()
+    echoes = post.events_of("trial.echo")
+    assert len([event for event in echoes if event.data.links > 0]) == CHAIN_MAX
+    assert {event.chain for event in echoes if event.data.links < 0} == {1}
+    assert len([event for event in echoes if event.data.links < 0]) == 12
+    assert post.kernel.counts["chains_cut"] == 1
 
 
 def test_a_hook_that_raises_loses_its_proposals_and_its_changes(make_trial) -> None:
