@@ -263,7 +263,7 @@ def test_a_crash_loses_no_case(saved: bool) -> None:
         cases.post.save()
     cases.answer("prevenir", "prevenu")
     cases.post.crash()
-    cases.run(62)
+    cases.post.run(62)
     assert (cases.row().state, cases.row().step.step) == ("in_progress", "attendre")
     cases.answer("attendre", "libre")
     assert cases.row().state == "resolved"

@@ -163,7 +163,7 @@ def test_a_crash_forgets_no_job_and_no_mission() -> None:
     teamwork.wants("b", 500)
     teamwork.run(0.2)
     teamwork.post.crash()
-    teamwork.run(62)
+    teamwork.post.run(62)
     assert {teamwork.job(name).state for name in "ab"} == {"planned"}
 
 
