@@ -16,7 +16,7 @@ help: ## list the targets
 run: build ## the living demo city, with its page; ARGS="--speed 20" and the like
 	@$(BIN)/ondijon demo $(ARGS)
 
-test: build $(VENV)/.test $(VENV)/.node ## the tests, in about three minutes; ARGS="tests/core -x", JOBS=0 for one process
+test: build $(VENV)/.test $(VENV)/.node ## the tests, in about five minutes; ARGS="tests/core -x", JOBS=0 for one process
 	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal $(ARGS)
 
 test-all: test test-checked ## the slow tests too, one after another, and the native ones with bounds checks

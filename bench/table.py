@@ -122,6 +122,18 @@ def notes(run: dict[str, Any]) -> Iterator[str]:
             )
         if "back_s" in info:
             yield f"{name}: another worker is there {info['back_s']} s later, at worst {info['worst_s']}"
+        if "asked_ratio_p99" in info:
+            yield (
+                f"{name}: a step's p99 beside bad workers is {info['ratio_p99']} of that without "
+                f"(asked at most {info['asked_ratio_p99']})"
+            )
+        for what in ("quiet", "busy"):
+            if (step := info.get(f"coordination_us_{what}")) is not None:
+                times = " / ".join(f"{step[of]:,.0f}" for of in ("p50", "p99", "most"))
+                yield (
+                    f"{name}, {what}: p50 / p99 / most {times} µs "
+                    f"with {info['cases']} cases, {info['jobs']} jobs, {info['teams']} teams (asked at most 2,000)"
+                )
         if "mb_a_night" in info:
             yield (
                 f"{name}: {info['records_s']} records/s from lighting at {info['detections_s']:,} detections/s "
