@@ -18,7 +18,18 @@ from ondijon import (
     caused,
     hookimpl,
 )
-from plugins.lighting import energy, faults, imagined, park, presence, schedule, service, summary, wishes
+from plugins.lighting import (
+    energy,
+    faults,
+    imagined,
+    park,
+    presence,
+    repairs,
+    schedule,
+    service,
+    summary,
+    wishes,
+)
 from plugins.lighting.declaration import DECLARATION
 from plugins.lighting.park import Park
 from plugins.lighting.settings import Settings
@@ -96,7 +107,8 @@ def on_tick(now: Now, name: str, table: TableView, fixed: Park, state: State) ->
             Publish(view="lighting.energy", key=WHOLE_CITY, row=energy.row(fixed, state)),
             Publish(view="lighting.summary", key=WHOLE_CITY, row=summary.row(fixed, state, now.utc)),
         ]
-    return [*faults.examine(fixed, state, now, table), *service.states(fixed, state, table)]
+    said = faults.examine(fixed, state, now, table)
+    return [*said, *repairs.jobs(fixed, said), *service.states(fixed, state, table)]
 
 
 @hookimpl

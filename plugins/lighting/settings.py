@@ -129,6 +129,15 @@ class Energy(Strict, frozen=True):
     luminance_coefficient: Positive = 0.07
 
 
+class Repairs(Strict, frozen=True):
+    """Jobs for faults. ``wanted``: faults become jobs of the post; ``lamp_s``, ``cabinet_s``: what each takes (s)."""
+
+    wanted: bool = False
+    skills: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("lamp",)
+    lamp_s: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 1800
+    cabinet_s: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 3600
+
+
 class Settings(Strict, frozen=True):
     """The whole table. ``depression_deg``: how far below the horizon the sun stands at dusk and dawn."""
 
@@ -138,6 +147,7 @@ class Settings(Strict, frozen=True):
     floors: Floors = Floors()
     faults: Faults = Faults()
     energy: Energy = Energy()
+    repairs: Repairs = Repairs()
 
     def __post_init__(self) -> None:
         named = [name for calendar in self.calendars for name in calendar.communes]

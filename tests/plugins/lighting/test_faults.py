@@ -227,3 +227,29 @@ def test_the_ledger_is_told_how_lamps_serve(make_post: MakePost) -> None:
     assert service(post, "lamp") == {"up": 29, "excluded": 1}
     records = [record.kind for record in post.journal.records].count("service")
     assert records < 20, "changes are told, not states"
+
+
+def jobs(post: Post, kind: str) -> list[tuple[str, int]]:
+    return [
+        (event.data.job, getattr(event.data, "priority", 0)) for event in post.events_of(f"post.job.{kind}")
+    ]
+
+
+def test_faults_become_jobs_where_the_city_wants_that(make_post: MakePost) -> None:
+    post = make_post(repairs={"wanted": True})
+    pass_time(post, 90, {"L0015": 0.5})
+    assert jobs(post, "wanted") == [("lamp_fault-L0015", 3)]
+    assert post.events_of("post.job.wanted")[0].data.skills == ("lamp",)
+    pass_time(post, 40)
+    assert jobs(post, "withdrawn") == [("lamp_fault-L0015", 0)]
+
+
+def test_a_dark_cabinet_is_one_urgent_job(make_post: MakePost) -> None:
+    post = make_post(repairs={"wanted": True})
+    pass_time(post, 90, FIRST_CABINET)
+    assert jobs(post, "wanted") == [("cabinet_fault-A0001", 1)]
+
+
+def test_without_a_wish_for_them_nobody_is_asked(post: Post) -> None:
+    pass_time(post, 90, {"L0015": 0.5})
+    assert jobs(post, "wanted") == []
