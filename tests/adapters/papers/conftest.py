@@ -65,7 +65,7 @@ class Night(Teamwork):
         self.act("resume", "C4")
         self.wants("lampe", 200, title=Text("Changer la lampe L0007", "Change lamp L0007"))
         self.wants("nulle-part", None, title=Text("Réparer, lieu inconnu", "Mend, place unknown"), priority=1)
-        self.run(70)
+        self.post.run(70)
         self.act("note", "C2", words=SECRET)
         self.post.shelve("", "jobs_held", 3600, "on attend l'adresse", person="Bruno")
         self.run(2)
