@@ -79,11 +79,12 @@ def sealed(kind: EventKind, fields: Mapping[str, Any], vault: Vault | None, utc:
     Raises msgspec.ValidationError where they are not what the kind says, before anything is sealed.
     """
     clear = {
-        name: msgspec.convert(fields[name], type_)
+        # Bytes are bytes: a text is not taken for their base64.
+        name: msgspec.convert(fields[name], type_, builtin_types=(bytes,))
         for name, type_ in clear_types(kind.data).items()
         if fields.get(name) is not None
     }
-    msgspec.convert(dict(fields) | dict.fromkeys(clear, _BLANK), kind.data)
+    msgspec.convert(dict(fields) | dict.fromkeys(clear, _BLANK), kind.data, builtin_types=(bytes,))
     assert vault is not None, f"{kind.name} is personal, and there is no vault"
     subject = clear.get(kind.subject)
     person = vault.nobody() if subject in (None, "") else vault.person(subject)
@@ -91,7 +92,7 @@ def sealed(kind: EventKind, fields: Mapping[str, Any], vault: Vault | None, utc:
         name: vault.seal(value, person, kind.personal[name], utc, f"{kind.name} {name}")
         for name, value in clear.items()
     }
-    return msgspec.convert(dict(fields) | boxes, kind.data)
+    return msgspec.convert(dict(fields) | boxes, kind.data, builtin_types=(bytes,))
 
 
 class Privacy:

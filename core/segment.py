@@ -49,6 +49,10 @@ GENESIS = bytes(16)
 Rows = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
+#: Bytes that one who reads keeps of what went before: more than LEVEL ever asks for, whatever a damaged file says.
+WINDOW_MAX = 1 << 24
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True, tag="head"):
     """What a segment belongs to: the run ``run`` of the post (the journal's generation), its ``number`` within it.
 
@@ -309,7 +313,7 @@ def read(path: Path) -> Iterator[Message]:
 
 def _parts(file: BinaryIO) -> Iterator[bytes]:
     """What lies behind each length, as far as it is whole."""
-    stream = zstandard.ZstdDecompressor().decompressobj()
+    stream = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX).decompressobj()
     held = bytearray()
     while not stream.eof and (packed := file.read(CHUNK)):
         held += stream.decompress(packed)

@@ -155,7 +155,9 @@ def test_what_cannot_be_sealed_is_not_taken_and_comes_again() -> None:
     assert vault.open(taken.take()[0].data.caller) == "112"
 
 
-@pytest.mark.parametrize("wrong", [{"caller": 7}, {"caller": "x" * 41}, {"words": ["a"]}, {"about": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"caller": 7}, {"caller": "x" * 41}, {"words": ["a"]}, {"about": 1}, {"photo": "AAAA"}]
+)
 def test_what_is_no_such_personal_value_is_refused_and_seals_nothing(wrong: dict) -> None:
     declared = calls.declare()
     vault = Vault(None, declared.retention)

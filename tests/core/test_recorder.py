@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,3 +193,12 @@ def test_columns_that_do_not_fit_their_steps_are_refused() -> None:
         segment.hand_overs(block)
     with pytest.raises(RecordError, match="is not of 4 each"):
         segment.hand_overs(Block([], b"abc", b"", b"", b""))
+
+
+def test_a_file_that_asks_for_a_hundred_megabytes_to_be_read_is_damaged(tmp_path: Path) -> None:
+    wide = zstandard.ZstdCompressionParameters.from_level(segment.LEVEL, window_log=27)
+    stream = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    path = tmp_path / "wide.segment"
+    path.write_bytes(segment.MAGIC + stream.compress(bytes(1000)) + stream.flush())
+    with pytest.raises(RecordError, match="damaged"):
+        list(segment.read(path))
