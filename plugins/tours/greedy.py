@@ -10,13 +10,13 @@ import msgspec
 from plugins.tours.problem import (
     NO_TIME,
     NOT_TOGETHER,
-    TOGETHER_S,
     Plan,
     Problem,
     Stop,
     Task,
     Team,
     hopeless,
+    together_s,
 )
 
 
@@ -82,7 +82,7 @@ class Insertion:
         for key, order in orders.items():
             if key in self._tours:
                 self._follow(self._tours[key], [tasks[each] for each in order if each in tasks])
-        self._part_half_visits(tasks)
+        self._keep_together(tasks)
 
     def _follow(self, tour: _Tour, tasks: list[Task]) -> None:
         able = [task for task in tasks if task.skills <= tour.team.skills]
@@ -94,19 +94,27 @@ class Insertion:
         if len(able) < len(tasks):
             self.broken.append(tour.team.key)
 
-    def _part_half_visits(self, tasks: Mapping[str, Task]) -> None:
-        """A site where the teams are no longer all, or no longer together, is planned anew."""
-        for key in sorted(self.planned):
+    def _keep_together(self, tasks: Mapping[str, Task]) -> None:
+        """Hold the teams of a site to the time at which they meet; where they no longer do, it is planned anew."""
+        for key in sorted(key for key in self.planned if tasks[key].crews > 1):
             at = [s.begin_s for tour in self._tours.values() for s in tour.stops if s.key == key]
-            if len(at) == tasks[key].crews and max(at) - min(at) <= TOGETHER_S:
-                continue
-            for tour in self._tours.values():
-                if any(task.key == key for task in tour.tasks):
-                    rest = [task for task in tour.tasks if task.key != key]
-                    fits = timed(self._problem, tour.team, rest)
-                    self._take(tour, *((rest, *fits) if fits else ([], [], 0.0)))
-                    self.broken.append(tour.team.key)
+            if len(at) == tasks[key].crews and max(at) - min(at) <= together_s(tasks[key]):
+                self._hold(key, min(at))
+            else:
+                self._part(key)
         self.planned = {task.key for tour in self._tours.values() for task in tour.tasks}
+
+    def _hold(self, key: str, begin_s: int) -> None:
+        for tour in self._tours.values():
+            tour.tasks = [_at(task, begin_s) if task.key == key else task for task in tour.tasks]
+
+    def _part(self, key: str) -> None:
+        for tour in self._tours.values():
+            if any(task.key == key for task in tour.tasks):
+                rest = [task for task in tour.tasks if task.key != key]
+                fits = timed(self._problem, tour.team, rest)
+                self._take(tour, *((rest, *fits) if fits else ([], [], 0.0)))
+                self.broken.append(tour.team.key)
 
     def tours(self) -> dict[str, tuple[Stop, ...]]:
         """The tours so far, of those who have one."""
@@ -159,7 +167,7 @@ class Insertion:
             return False
         chosen = sorted(ends)[: task.crews]
         begin = chosen[-1][0]
-        at_once = msgspec.structs.replace(task, earliest_s=begin, latest_s=begin + TOGETHER_S, punctual=True)
+        at_once = _at(task, begin)
         tours = [self._tours[key] for _, key in chosen]
         fits_all = [timed(self._problem, tour.team, [*tour.tasks, at_once]) for tour in tours]
         if any(fits is None for fits in fits_all):
@@ -172,3 +180,10 @@ class Insertion:
 
 def _late_s(stops: Sequence[Stop], tasks: Sequence[Task]) -> int:
     return sum(max(stop.begin_s - task.latest_s, 0) for stop, task in zip(stops, tasks, strict=True))
+
+
+def _at(task: Task, begin_s: int) -> Task:
+    """A task of several teams, to be begun by all of them at this time, or not at all."""
+    return msgspec.structs.replace(
+        task, earliest_s=begin_s, latest_s=begin_s + together_s(task), punctual=True
+    )

@@ -122,10 +122,15 @@ def wrong(problem: Problem, plan: Plan) -> list[str]:
         visits = begins.get(key, [])
         if len(visits) != (0 if key in plan.left else task.crews):
             found.append(f"{key} is visited {len(visits)} times")
-        if visits and max(visits) - min(visits) > TOGETHER_S:
+        if visits and max(visits) - min(visits) > together_s(task):
             found.append(f"the teams at {key} begin {max(visits) - min(visits)} s apart")
     return found
 
 
-#: Teams at one site begin at most so far apart.
+#: Teams at one site begin at most so far apart (s).
 TOGETHER_S = 300
+
+
+def together_s(task: Task) -> int:
+    """How far apart the teams of a task may begin (s): less than it takes, or one team could stand in for two."""
+    return min(TOGETHER_S, task.service_s - 1)

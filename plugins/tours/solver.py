@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from plugins.tours import problem as problems
-from plugins.tours.problem import NO_TIME, NOT_TOGETHER, TOGETHER_S, Plan, Problem, Stop, Task, Team
+from plugins.tours.problem import NO_TIME, NOT_TOGETHER, Plan, Problem, Stop, Task, Team, together_s
 
 try:
     import vroom  # type: ignore[import-untyped]
@@ -66,7 +66,7 @@ def _together(
     problem: Problem, tasks: list[Task], tours: dict[str, tuple[Stop, ...]], level: int
 ) -> tuple[dict[str, tuple[Stop, ...]], list[Task], set[str]]:
     """Have the teams of each site with several begin at the same time, when the last of them can; what fails is out."""
-    several = {task.key: task.crews for task in tasks if task.crews > 1}
+    several = {task.key: task for task in tasks if task.crews > 1}
     for round_ in range(_ROUNDS + 1):
         begins: dict[str, list[int]] = {key: [] for key in several}
         for tour in tours.values():
@@ -74,7 +74,9 @@ def _together(
                 if stop.key in begins:
                     begins[stop.key].append(stop.begin_s)
         apart = {
-            key for key, at in begins.items() if len(at) < several[key] or max(at) - min(at) > TOGETHER_S
+            key
+            for key, at in begins.items()
+            if len(at) < several[key].crews or max(at) - min(at) > together_s(several[key])
         }
         if not apart:
             return tours, tasks, set()
@@ -84,7 +86,7 @@ def _together(
             msgspec.structs.replace(
                 task,
                 earliest_s=max(begins[task.key]),
-                latest_s=max(begins[task.key]) + TOGETHER_S,
+                latest_s=max(begins[task.key]) + together_s(task),
                 punctual=True,
             )
             if task.key in apart and begins[task.key]

@@ -54,6 +54,22 @@ def test_one_more_task_moves_few_teams_and_costs_little() -> None:
     assert cost_s(asked, plan)[2] <= 1.05 * cost_s(asked, solver.solve(asked))[2]
 
 
+def test_a_task_that_comes_does_not_part_the_teams_of_a_site() -> None:
+    both = task(1, service_s=300, earliest_s=HOUR, latest_s=HOUR + 900, crews=2)
+    teams = (team(0, until_s=HOUR), team(1, until_s=HOUR), team(2), team(3))
+    asked = Problem((task(0, service_s=300, latest_s=0, priority=1), both), teams, plane(3))
+    last = solver.solve(Problem((both,), teams, asked.travel_s))
+    assert {key: len(tour) for key, tour in last.tours.items()} == {"t2": 1, "t3": 1}, (
+        "nobody stands in for two"
+    )
+    now = Problem(
+        asked.tasks, tuple(msgspec.structs.replace(each, from_s=600) for each in teams[:3]), plane(3)
+    )
+    for solve in (solver.solve, greedy.solve):
+        assert problem.wrong(now, replan(now, orders(last), solve)) == []
+        assert problem.wrong(asked, replan(asked, orders(last), solve)) == []
+
+
 def test_a_team_that_is_gone_leaves_its_tasks_to_others() -> None:
     asked = day(20, 4)
     last = solver.solve(asked)
