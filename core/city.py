@@ -160,6 +160,17 @@ class City:
         commune = None if lon is None or lat is None else self.commune_at(lon, lat)
         return () if commune is None else (commune,)
 
+    def place_of(self, asset: int | None, lon: float | None, lat: float | None) -> tuple[float, float] | None:
+        """A position in degrees, or else that of an asset; None where neither is given."""
+        if lon is not None and lat is not None:
+            return lon, lat
+        return None if asset is None else (float(self.assets.lon[asset]), float(self.assets.lat[asset]))
+
+    def metres(self, lon: float, lat: float) -> tuple[float, float]:
+        """One position, projected."""
+        x, y = self.project(np.array(lon), np.array(lat))
+        return float(x), float(y)
+
     @cached_property
     def _rings(self) -> list[tuple[np.ndarray, np.ndarray]]:
         x, y = self.project(self.communes.lon, self.communes.lat)

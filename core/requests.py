@@ -14,6 +14,7 @@ import msgspec
 from core.clock import SECOND, Now
 from core.declaration import EventKind, Text
 from core.event import Event
+from core.proposals import Emit
 
 #: Requests that wait at most; of more the oldest expire at once.
 OPEN_MAX = 10_000
@@ -125,11 +126,14 @@ class CitizenInformed(msgspec.Struct, frozen=True, kw_only=True):
     title: Text
 
 
+Answer = Literal["taken", "done", "refused"]
+
+
 class RequestAnswered(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to the request that is event ``request``. ``taken``: it is being done; ``by`` names what does it."""
 
     request: int
-    answer: Literal["taken", "done", "refused"]
+    answer: Answer
     reason: str = ""
     by: tuple[str, ...] = ()
 
@@ -176,6 +180,13 @@ SHARED = (
 )
 
 EVENTS = (*SHARED, _kind(EXPIRED, RequestExpired, "Demande sans réponse", "Request unanswered"))
+
+
+def answered(request: int, answer: Answer, reason: str = "", by: tuple[str, ...] = ()) -> Emit:
+    """The answer to the request that is event ``request``, as a trade proposes it."""
+    data = RequestAnswered(request=request, answer=answer, reason=reason, by=by)
+    return Emit(kind=ANSWERED, data=data)
+
 
 NAMES = frozenset(kind.name for kind in SHARED)
 

@@ -12,11 +12,9 @@ from core import config as configs
 from core import plugins as plugin_host
 from core import vocabulary
 from core.config import Config
+from core.errors import ConfigError
 from core.limits import files_needed, files_possible
 from core.register import Numbering
-
-#: Exit status where the configuration is wrong (sysexits.h).
-EX_CONFIG = 78
 
 
 @click.command()
@@ -47,7 +45,7 @@ def check(file: Path, test: bool) -> None:
         for sentence in wrong:
             click.secho(sentence, fg="red", err=True)
         if wrong:
-            raise SystemExit(EX_CONFIG)
+            raise SystemExit(ConfigError.exit_status)
         click.echo("The trades' examples come out as they should.")
 
 

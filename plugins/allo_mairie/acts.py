@@ -132,7 +132,7 @@ def _known(desk: Desk, event: Said, request: Request, category: str) -> Known | 
     at, known = desk.place.of(event.asset, event.lon, event.lat), request.known
     if at is None:
         return known and msgspec.structs.replace(known, category=category, subject=category)
-    x, y = desk.place.plane(*at)
+    x, y = desk.place.city.metres(*at)
     asset = desk.place.id(event.asset)
     if known is None:
         return opened(Report(request.key, request.received_utc, category, x, y, asset))

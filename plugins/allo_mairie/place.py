@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from ondijon import City
 from plugins.allo_mairie import routing
 from plugins.allo_mairie.routing import Route
@@ -34,11 +32,6 @@ class Place:
             assets = self.city.assets
             return float(assets.lon[asset]), float(assets.lat[asset])
         return None if lon is None or lat is None else (lon, lat)
-
-    def plane(self, lon: float, lat: float) -> tuple[float, float]:
-        """Metres east and north."""
-        x, y = self.city.project(np.array(lon), np.array(lat))
-        return float(x), float(y)
 
     def commune(self, communes: Sequence[int]) -> str:
         """The name of the commune that an event is stamped with; "" outside of all."""

@@ -53,7 +53,7 @@ def _told(desk: Desk, key: str, event: Said, report: Report) -> Told | None:
     at = desk.place.of(event.asset, event.lon, event.lat)
     if at is None:
         return None
-    x, y = desk.place.plane(*at)
+    x, y = desk.place.city.metres(*at)
     return Told(
         key=key,
         at=event.at_utc,

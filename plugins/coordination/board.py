@@ -58,7 +58,7 @@ class Board:
 
     def _new(self, key: str, event: Event, asked: requests.JobWanted) -> BoardJob:
         at = self._place.of(event)
-        x, y = self._place.plane(*at) if at else (0.0, 0.0)
+        x, y = self._place.city.metres(*at) if at else (0.0, 0.0)
         due = event.at_utc + int(self._settings.due_s[asked.priority - 1] * SECOND)
         return BoardJob(
             key=key,
@@ -238,9 +238,10 @@ class Board:
             lat=job.lat,
         )
 
-    def _answer(self, request: int, answer: str, reason: str = "", by: tuple[str, ...] = ()) -> None:
-        data = requests.RequestAnswered(request=request, answer=answer, reason=reason, by=by)  # type: ignore[arg-type]
-        self.said.append(Emit(kind="post.request.answered", data=data))
+    def _answer(
+        self, request: int, answer: requests.Answer, reason: str = "", by: tuple[str, ...] = ()
+    ) -> None:
+        self.said.append(requests.answered(request, answer, reason, by))
 
     # -- the end of a turn
 

@@ -131,14 +131,13 @@ class Cases:
             )
         else:
             self.sign(key, event, said.title, assets)
-        data = requests.RequestAnswered(request=event.seq, answer="taken", by=(key,))
-        self.said.append(Emit(kind="post.request.answered", data=data))
+        self.said.append(requests.answered(event.seq, "taken", by=(key,)))
 
     def near(self, category: str, at: tuple[float, float] | None) -> str | None:
         """The nearest open case of a category, if it is the same place."""
         if at is None:
             return None
-        here, found = self._place.plane(*at), []
+        here, found = self._place.city.metres(*at), []
         for key, each in self._state.incidents.items():
             if (
                 each.category == category
@@ -146,7 +145,7 @@ class Cases:
                 and each.lon is not None
                 and each.lat is not None
             ):
-                distance = math.dist(here, self._place.plane(each.lon, each.lat))
+                distance = math.dist(here, self._place.city.metres(each.lon, each.lat))
                 if distance <= SAME_M:
                     found.append((distance, key))
         return min(found)[1] if found else None
@@ -176,9 +175,7 @@ class Cases:
                 return
             self._set(
                 key,
-                run=msgspec.structs.replace(
-                    run, step=step_id, since_mono=self._now.mono, late=False, done=0, failed=0
-                ),
+                run=msgspec.structs.replace(run, step=step_id, since_mono=self._now.mono, late=False, done=0),
             )
             self._note(key, "step", text=step.text)
             for action in step.do:

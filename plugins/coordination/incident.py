@@ -50,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A procedure under way: its step since ``since_mono`` µs; what it asked for there, ``done`` and failed of it."""
+    """A procedure under way: its step since ``since_mono`` µs; how much of what it asked for is ``done``."""
 
     procedure: str
     version: int
@@ -58,7 +58,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     since_mono: int
     late: bool = False
     done: int = 0
-    failed: int = 0
     jobs: int = 0
 
 

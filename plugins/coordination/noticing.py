@@ -87,7 +87,7 @@ class Noticing:
         category: str,
         count: int = 1,
     ) -> Sign:
-        x, y = self._place.plane(*at)
+        x, y = self._place.city.metres(*at)
         self._state.heard += 1
         return Sign(
             seq=self._state.heard,

@@ -74,24 +74,14 @@ class Place:
         if at is None or not len(camera):
             return ()
         x, y = self.city.project(assets.lon[camera], assets.lat[camera])
-        here = self.plane(*at)
+        here = self.city.metres(*at)
         distance = np.hypot(x - here[0], y - here[1])
         order = np.argsort(distance, kind="stable")[:CAMERAS]
         return tuple(assets.ids[camera[i]] for i in order.tolist() if distance[i] <= CAMERA_M)
 
     def of(self, event: Event) -> tuple[float, float] | None:
-        """Where an event is, in degrees: its position, or else its asset's."""
-        if event.lon is not None and event.lat is not None:
-            return event.lon, event.lat
-        if event.asset is None:
-            return None
-        assets = self.city.assets
-        return float(assets.lon[event.asset]), float(assets.lat[event.asset])
-
-    def plane(self, lon: float, lat: float) -> tuple[float, float]:
-        """Metres east and north."""
-        x, y = self.city.project(np.array(lon), np.array(lat))
-        return float(x), float(y)
+        """Where an event is, in degrees."""
+        return self.city.place_of(event.asset, event.lon, event.lat)
 
 
 def build(city: City, settings: Settings) -> Place:
@@ -100,13 +90,13 @@ def build(city: City, settings: Settings) -> Place:
     kept = city.assets.attributes.get("team", {})
     ids = [city.assets.ids[i] for i in asset]
     skills = dict(zip(ids, map(frozenset, kept.get("skills", ())), strict=True))
-    procedures = (*settings.procedures, *procedure.delivered())
+    delivered = procedure.delivered()
     return Place(
         city=city,
         settings=settings,
         team=dict(zip(ids, asset, strict=True)),
         skills=skills,
         rules=rules.with_own(settings.rules),
-        procedures=procedure.by_category(settings.procedures, procedure.delivered()),
-        named={each.name: each for each in reversed(procedures)},
+        procedures=procedure.by_category(settings.procedures, delivered),
+        named={each.name: each for each in reversed((*settings.procedures, *delivered))},
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ondijon import Sealed, Text
+from ondijon import Sealed, Text, shifts
 from plugins.coordination.incident import IncidentState
 
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
@@ -25,7 +25,7 @@ class Team(msgspec.Struct, frozen=True):
     """A team in its vehicle. What it can do (``skills``), and its ``shift`` each day, local time, as 07:00-15:00."""
 
     skills: list[str]
-    shift: Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+    shift: Annotated[str, msgspec.Meta(pattern=shifts.PATTERN)]
 
 
 class JobChanged(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,20 +21,23 @@ WISHES_MAX = 100
 def hear(park: Park, state: State, now: Now, event: Event) -> Iterator[Emit]:
     """Take a wish, where a lamp is near and there is room for it; the answer."""
     wanted: requests.LightWanted = event.data
-    at = _place(park, event)
-    if at is None:
-        yield _answer(event, "refused", "the request names no place")
+    place = park.city.place_of(event.asset, event.lon, event.lat)
+    if place is None:
+        yield requests.answered(event.seq, "refused", "the request names no place")
         return
+    at = park.city.metres(*place)
     lamps = _lamps(park, *at, wanted.radius_m)
     if not len(lamps):
-        yield _answer(event, "refused", f"no lamp within {wanted.radius_m:g} m")
+        yield requests.answered(event.seq, "refused", f"no lamp within {wanted.radius_m:g} m")
     elif len(state.wishes) >= WISHES_MAX:
-        yield _answer(event, "refused", f"{WISHES_MAX} such wishes are held already")
+        yield requests.answered(event.seq, "refused", f"{WISHES_MAX} such wishes are held already")
     else:
         until = now.mono + int(wanted.seconds * 1e6)
         state.wishes[str(event.seq)] = Wish(*at, wanted.radius_m, math.ceil(wanted.level_pct), until)
         ids = park.city.assets.ids
-        yield _answer(event, "taken", by=tuple(ids[i] for i in park.lamps.asset[lamps[:20]].tolist()))
+        yield requests.answered(
+            event.seq, "taken", by=tuple(ids[i] for i in park.lamps.asset[lamps[:20]].tolist())
+        )
 
 
 def follow(park: Park, state: State, now: Now) -> None:
@@ -50,24 +53,9 @@ def follow(park: Park, state: State, now: Now) -> None:
             people.hold[lamps] = np.maximum(people.hold[lamps], left_ds)
 
 
-def _place(park: Park, event: Event) -> tuple[float, float] | None:
-    lon, lat = event.lon, event.lat
-    if lon is None or lat is None:
-        if event.asset is None:
-            return None
-        lon, lat = float(park.city.assets.lon[event.asset]), float(park.city.assets.lat[event.asset])
-    x, y = park.city.project(np.array(lon), np.array(lat))
-    return float(x), float(y)
-
-
 def _lamps(park: Park, x: float, y: float, radius_m: float) -> np.ndarray:
     """The lamps in service within ``radius_m``, the nearest first."""
     distance = np.hypot(park.lamps.x - x, park.lamps.y - y)
     near = np.flatnonzero((distance <= radius_m) & park.lamps.in_service)
     found: np.ndarray = near[np.argsort(distance[near], kind="stable")]
     return found
-
-
-def _answer(event: Event, answer: str, reason: str = "", by: tuple[str, ...] = ()) -> Emit:
-    data = requests.RequestAnswered(request=event.seq, answer=answer, reason=reason, by=by)  # type: ignore[arg-type]
-    return Emit(kind="post.request.answered", data=data)

@@ -14,12 +14,12 @@ from ondijon import (
     View,
     requests,
 )
+from ondijon.closures import ClosureDeclared
 from plugins.police.settings import Settings
 from plugins.police.state import State
 from plugins.police.vocabulary import (
     AlarmRaised,
     CallReceived,
-    ClosureDeclared,
     Patrol,
     SummaryRow,
     UnitArrived,

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from ondijon import Emit, Event, Now, Proposal, Publish, requests
+from ondijon.closures import priced
 from plugins.police.fleet import Fleet
 from plugins.police.state import State, Task, Wanted
 from plugins.police.vocabulary import SummaryRow, UnitRow, UnitSent
@@ -31,7 +32,7 @@ class Dispatch:
     def wanted(self, event: Event, asked: requests.UnitWanted) -> None:
         """A trade wants a unit somewhere at once."""
         skills = frozenset(asked.skills)
-        at = self._place(event)
+        at = self._fleet.city.place_of(event.asset, event.lon, event.lat)
         if at is None:
             return self._answer(event.seq, "refused", "the request names no place")
         if not any(skills <= each for each in self._fleet.skills):
@@ -59,7 +60,8 @@ class Dispatch:
             able = self._able(wanted)
             if not able:
                 continue
-            cost = self._fleet.cost(self._state.closures, self._now) if cost is None else cost
+            if cost is None:
+                cost = priced(self._fleet.seconds, self._state.closures.values(), self._now.utc)
             first = self._fleet.first(self._state.where.places(), able, wanted.lon, wanted.lat, cost)
             if first:
                 self._go(wanted, first, cost)
@@ -133,7 +135,7 @@ class Dispatch:
             self._answer(task.wanted.seq, "done", by=(unit,))
         self.send()
 
-    def alarmed(self, event: Event, unit: str) -> None:
+    def alarmed(self, unit: str) -> None:
         """An officer calls for help: it is a case, and what the unit was called to waits for another."""
         if unit in self._state.alarmed:
             return
@@ -142,17 +144,10 @@ class Dispatch:
         if task is not None:
             self._state.waiting[str(task.wanted.seq)] = task.wanted
 
-    def _answer(self, request: int, answer: str, reason: str = "", by: tuple[str, ...] = ()) -> None:
-        data = requests.RequestAnswered(request=request, answer=answer, reason=reason, by=by)  # type: ignore[arg-type]
-        self.said.append(Emit(kind="post.request.answered", data=data))
-
-    def _place(self, event: Event) -> tuple[float, float] | None:
-        if event.lon is not None and event.lat is not None:
-            return event.lon, event.lat
-        if event.asset is None:
-            return None
-        assets = self._fleet.city.assets
-        return float(assets.lon[event.asset]), float(assets.lat[event.asset])
+    def _answer(
+        self, request: int, answer: requests.Answer, reason: str = "", by: tuple[str, ...] = ()
+    ) -> None:
+        self.said.append(requests.answered(request, answer, reason, by))
 
 
 def rows(fleet: Fleet, state: State, now: Now) -> Iterator[Publish]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ondijon import NONE, City, Now
+from ondijon import NONE, City
 from ondijon.shifts import Shifts
 from ondijon.streets import Places, StreetMap
 from ondijon.travel import Travel, drive_seconds
 from plugins.police.settings import Settings
-from plugins.police.state import Closure
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,6 @@ class Fleet:
     home: Places
     skills: tuple[frozenset[str], ...]
     shifts: Shifts
-
-    def cost(self, closures: Mapping[str, Closure], now: Now) -> np.ndarray:
-        """Seconds of each street now, f64[edges]; closed ones are not driven."""
-        cost = self.seconds.copy()
-        for each in closures.values():
-            if each.from_utc <= now.utc and (not each.until_utc or now.utc < each.until_utc):
-                cost[[edge for edge in each.edges if 0 <= edge < len(cost)]] = np.inf
-        return cost
 
     def first(
         self, where: Places, able: Sequence[int], lon: float, lat: float, cost: np.ndarray

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ondijon import Emit, Event, Proposal, Text, requests
+from ondijon import Emit, Event, Proposal, Text, closures, requests
+from ondijon.closures import ClosureDeclared
 from plugins.police.dispatch import Dispatch
 from plugins.police.fleet import Fleet
-from plugins.police.state import Closure, State
-from plugins.police.vocabulary import AlarmRaised, CallReceived, ClosureDeclared, UnitArrived, UnitFreed
+from plugins.police.state import State
+from plugins.police.vocabulary import AlarmRaised, CallReceived, UnitArrived, UnitFreed
 
 CALL = Text("Appel à la police municipale", "Call to the municipal police")
 HELP = Text("Un agent demande de l'aide", "An officer calls for help")
@@ -26,17 +27,13 @@ def hear(fleet: Fleet, state: State, desk: Dispatch, event: Event) -> Iterator[P
         case AlarmRaised() if unit in fleet.ids:
             if unit not in state.alarmed:
                 yield from _help(event)
-            desk.alarmed(event, unit)
+            desk.alarmed(unit)
         case UnitArrived() if unit in fleet.ids:
             desk.arrived(unit)
         case UnitFreed() if unit in fleet.ids:
             desk.freed(unit)
-        case ClosureDeclared() as said:
-            key = f"{event.trade}/{said.closure}"
-            if said.state == "lifted":
-                state.closures.pop(key, None)
-            else:
-                state.closures[key] = Closure(said.edges, said.from_utc, said.until_utc)
+        case ClosureDeclared():
+            closures.hear(state.closures, event)
 
 
 def _call(event: Event, call: CallReceived) -> Iterator[Proposal]:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from ondijon import Text
+from ondijon.closures import Closure
 from ondijon.whereabouts import Whereabouts
 
 
@@ -29,14 +30,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Wanted
     state: Literal["going", "there"] = "going"
     arrive_utc: int = 0
-
-
-class Closure(msgspec.Struct, frozen=True):
-    """Streets that nobody drives, from when until when (µs; 0: until it is lifted)."""
-
-    edges: tuple[int, ...]
-    from_utc: int
-    until_utc: int
 
 
 class State(msgspec.Struct):

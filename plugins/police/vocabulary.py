@@ -81,16 +81,3 @@ class SummaryRow(msgspec.Struct, frozen=True):
     waiting: int
     calls: int
     response_s: float
-
-
-# What this trade reads of others.
-
-
-class ClosureDeclared(msgspec.Struct, frozen=True):
-    """What this trade reads of ``post.closure.declared``."""
-
-    closure: str
-    state: str
-    edges: tuple[int, ...] = ()
-    from_utc: int = 0
-    until_utc: int = 0

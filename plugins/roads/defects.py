@@ -20,7 +20,7 @@ HOURS_MAX = 500
 
 def reported(network: Network, state: State, event: Event, said: DefectReported) -> Iterator[Proposal]:
     """Somebody saw a defect: it is known, a sign of more perhaps, and a job is wanted."""
-    at = network.place(event)
+    at = network.city.place_of(event.asset, event.lon, event.lat)
     edge = None if at is None else network.edge(*at)
     kind = network.settings.kinds.get(said.kind)
     if at is None or edge is None or kind is None:

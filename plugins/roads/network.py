@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ondijon import NONE, STREET_CLASSES, City, Event
+from ondijon import NONE, STREET_CLASSES, City
 from ondijon.streets import StreetMap
+from ondijon.whereabouts import OFF_STREET_M
 from plugins.roads.settings import Settings
-
-#: A place further than this from every street is on none (m).
-OFF_STREET_M = 250.0
 
 
 @dataclass(frozen=True)
@@ -22,15 +20,6 @@ class Network:
     settings: Settings
     streets: StreetMap
     access: dict[str, int]
-
-    def place(self, event: Event) -> tuple[float, float] | None:
-        """Where an event is, in degrees: its position, or else its asset's."""
-        if event.lon is not None and event.lat is not None:
-            return event.lon, event.lat
-        if event.asset is None:
-            return None
-        assets = self.city.assets
-        return float(assets.lon[event.asset]), float(assets.lat[event.asset])
 
     def edge(self, lon: float, lat: float) -> int | None:
         """The street section a place is on."""

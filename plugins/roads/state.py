@@ -8,7 +8,7 @@ import msgspec
 
 
 class Works(msgspec.Struct, frozen=True, kw_only=True):
-    """Works on street sections. ``told``: what was declared of them to the other trades."""
+    """Works on street sections, and the names of others ``beside`` them."""
 
     title: str
     edges: tuple[int, ...]

@@ -17,7 +17,7 @@ def declared(
 ) -> Iterator[Proposal]:
     """Somebody declares works, or changes those of that name."""
     edges = said.edges
-    at = network.place(event)
+    at = network.city.place_of(event.asset, event.lon, event.lat)
     if not edges and at is not None:
         edge = network.edge(*at)
         edges = () if edge is None else (edge,)

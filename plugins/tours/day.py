@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ondijon import NONE, Now, TableView, whereabouts
+from ondijon.closures import priced
 from ondijon.streets import Places
 from ondijon.travel import Travel
 from plugins.tours import greedy, solver
@@ -46,13 +47,14 @@ def problem(crews: Crews, state: State, now: Now) -> Problem:
     teams = [i for i, key in enumerate(crews.ids) if key not in state.off]
     busy = {team: site for site in state.sites.values() for team in site.teams}
     places, rows = _places(crews, state, open_sites, teams, busy)
+    cost = priced(crews.seconds, state.closures.values(), now.utc)
     return Problem(
         tasks=tuple(_task(key, site, row, now) for row, (key, site) in enumerate(open_sites.items())),
         teams=tuple(
             _team(crews, i, rows[n], rows[n] + len(teams), busy.get(crews.ids[i]), now)
             for n, i in enumerate(teams)
         ),
-        travel_s=Travel(crews.city.streets, _cost(crews, state, now)).table(places, places),
+        travel_s=Travel(crews.city.streets, cost).table(places, places),
     )
 
 
@@ -76,15 +78,6 @@ def _places(
     ]
     rows = [len(sites) + n for n in range(len(teams))]
     return Places(np.array(edge, np.uint32), np.array(offset, float), np.zeros(len(edge))), rows
-
-
-def _cost(crews: Crews, state: State, now: Now) -> np.ndarray:
-    cost = crews.seconds.copy()
-    for closure in state.closures.values():
-        if closure.from_utc <= now.utc and (not closure.until_utc or now.utc < closure.until_utc):
-            edges = [edge for edge in closure.edges if 0 <= edge < len(cost)]
-            cost[edges] = np.inf
-    return cost
 
 
 def _task(key: str, site: Site, place: int, now: Now) -> Task:

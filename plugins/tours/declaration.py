@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ondijon import Declaration, EventKind, Reads, Text
+from ondijon.closures import ClosureDeclared
 from plugins.tours.settings import Settings
 from plugins.tours.state import State
-from plugins.tours.vocabulary import ClosureDeclared, MissionPlanned, PlanMade, SiteChanged, TeamChanged
+from plugins.tours.vocabulary import MissionPlanned, PlanMade, SiteChanged, TeamChanged
 
 DECLARATION = Declaration(
     name="tours",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ondijon import NONE, Event
+from ondijon import NONE, Event, closures
+from ondijon.closures import ClosureDeclared
 from ondijon.whereabouts import OFF_STREET_M
 from plugins.tours.crews import Crews
-from plugins.tours.state import Closure, Site, State
-from plugins.tours.vocabulary import ClosureDeclared, SiteChanged, TeamChanged
+from plugins.tours.state import Site, State
+from plugins.tours.vocabulary import SiteChanged, TeamChanged
 
 
 def hear(crews: Crews, state: State, event: Event) -> None:
@@ -21,7 +22,8 @@ def hear(crews: Crews, state: State, event: Event) -> None:
             (state.off.discard if event.data.duty else state.off.add)(team)
             state.changed = True
         case ClosureDeclared():
-            _closure(state, event, event.data)
+            closures.hear(state.closures, event)
+            state.changed = True
 
 
 def _site(crews: Crews, state: State, event: Event, said: SiteChanged) -> None:
@@ -46,12 +48,3 @@ def _site(crews: Crews, state: State, event: Event, said: SiteChanged) -> None:
         teams=said.teams if said.state == "begun" else (),
         until_utc=said.until_utc,
     )
-
-
-def _closure(state: State, event: Event, said: ClosureDeclared) -> None:
-    key = f"{event.trade}/{said.closure}"
-    if said.state == "lifted":
-        state.closures.pop(key, None)
-    else:
-        state.closures[key] = Closure(said.edges, said.from_utc, said.until_utc)
-    state.changed = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ondijon import whereabouts
+from ondijon.closures import Closure
 from ondijon.whereabouts import Whereabouts
 from plugins.tours.crews import Crews
 from plugins.tours.vocabulary import PlannedStop
@@ -23,14 +24,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     latest_utc: int
     teams: tuple[str, ...] = ()
     until_utc: int = 0
-
-
-class Closure(msgspec.Struct, frozen=True):
-    """Streets that nobody drives, from when until when (µs; 0: until it is lifted)."""
-
-    edges: tuple[int, ...]
-    from_utc: int
-    until_utc: int
 
 
 class State(msgspec.Struct):

@@ -70,13 +70,3 @@ class TeamChanged(msgspec.Struct, frozen=True):
     """What this trade reads of ``coordination.team.changed``."""
 
     duty: bool
-
-
-class ClosureDeclared(msgspec.Struct, frozen=True):
-    """What this trade reads of ``post.closure.declared``."""
-
-    closure: str
-    state: str
-    edges: tuple[int, ...] = ()
-    from_utc: int = 0
-    until_utc: int = 0
